@@ -1,0 +1,39 @@
+/**
+ * Phase and status of a run. Phases go forward only, and once: full → warmup → lora (method.md section 5); undo goes back by
+ * loading a checkpoint. Running, paused, finished … are a status, not a phase.
+ *
+ *   created → running ⇄ paused ──→ finished          finished and failed are terminal; a failed or interrupted run
+ *                │ └──→ diverged (paused by a fault)  can be resumed from its last checkpoint
+ *                └──→ failed, interrupted
+ */
+import './jitless.ts';
+import { z } from 'zod';
+
+export const Phase = z.enum(['full', 'warmup', 'lora']);
+export type Phase = z.output<typeof Phase>;
+
+export const RunStatus = z.enum(['created', 'running', 'paused', 'diverged', 'interrupted', 'failed', 'finished']);
+export type RunStatus = z.output<typeof RunStatus>;
+
+/** status.json: where a run stands, replaced atomically. */
+export const StatusFile = z.looseObject({
+  runId: z.string(),
+  name: z.string(),
+  status: RunStatus,
+  phase: Phase,
+  step: z.number().int(),
+  totalSteps: z.number().int(),
+  stepsPerEpoch: z.number().int(),
+  epoch: z.number().int(),
+  epochs: z.number().int(),
+  segment: z.number().int(),
+  switchStep: z.number().int().nullable(),
+  freezeStep: z.number().int().nullable(),
+  trainableParameters: z.number().int(),
+  totalParameters: z.number().int(),
+  best: z.object({ step: z.number().int(), epoch: z.number().int(), valTop1: z.number() }).nullable(),
+  backend: z.looseObject({ name: z.string(), version: z.string(), device: z.string(), why: z.string(), compiled: z.boolean() }),
+  message: z.string().nullable(),
+  updatedAt: z.string(),
+});
+export type StatusFile = z.output<typeof StatusFile>;
