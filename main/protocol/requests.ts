@@ -1,0 +1,315 @@
+/**
+ * Every operation the page can ask for, once: argument, result, and a sentence. Static types, the check at the door, and the fake
+ * engines of tests derive from these entries; a new operation is this entry, a handler, and a call (style.md section 4).
+ * Arguments are parsed where they enter; results are typed here and parsed in tests only.
+ */
+import './jitless.ts';
+import { z } from 'zod';
+import { RunConfig } from './config.ts';
+import { EpochRecord, EventRecord, MetricsRecord, RankReason, RanksFile, SnapshotRecord } from './records.ts';
+import { StatusFile } from './run.ts';
+
+export type RequestMap = Record<string, { arg: z.ZodType; result: z.ZodType }>;
+
+const RunId = z.string().min(1).max(200);
+const runOnly = z.strictObject({ runId: RunId });
+const ConfigInput = z.unknown();
+
+/** One row of the runs table: config, status and best value of a run folder. */
+export const RunSummary = z.object({
+  runId: z.string(),
+  dir: z.string(),
+  config: RunConfig,
+  status: StatusFile,
+  startedAt: z.string(),
+  sizeBytes: z.number(),
+  seconds: z.number().nullable(),
+  imagesPerSecond: z.number().nullable(),
+  peakMemoryBytes: z.number().nullable(),
+  tags: z.array(z.string()),
+  note: z.string(),
+  archived: z.boolean(),
+  /** Set when the folder cannot be read fully, in words. */
+  problem: z.string().nullable(),
+});
+export type RunSummary = z.output<typeof RunSummary>;
+
+/** Throughput and memory of one phase, measured. */
+export const PhaseSummary = z.object({
+  phase: z.enum(['full', 'warmup', 'lora']),
+  startStep: z.number(),
+  endStep: z.number().nullable(),
+  imagesPerSecond: z.number().nullable(),
+  stepMsMedian: z.number().nullable(),
+  peakMemoryBytes: z.number().nullable(),
+  trainableParameters: z.number(),
+});
+export type PhaseSummary = z.output<typeof PhaseSummary>;
+
+/** All a page needs to draw a run: the live records so far; frames continue from `sequence`. */
+export const RunState = z.object({
+  summary: RunSummary,
+  metrics: z.array(MetricsRecord),
+  epochs: z.array(EpochRecord),
+  snapshots: z.array(SnapshotRecord),
+  events: z.array(EventRecord),
+  /** Records of abandoned segments (after an undo or a crash), drawn dotted. */
+  abandoned: z.object({ metrics: z.array(MetricsRecord), snapshots: z.array(SnapshotRecord), epochs: z.array(EpochRecord) }),
+  ranks: RanksFile.nullable(),
+  phases: z.array(PhaseSummary),
+  checkpoints: z.array(z.object({ step: z.number(), phase: z.string(), pinned: z.boolean(), bytes: z.number() })),
+  classNames: z.array(z.string()),
+  live: z.boolean(),
+  sequence: z.number(),
+});
+export type RunState = z.output<typeof RunState>;
+
+/** Thresholds and rank settings a what-if or a preview may change; missing ones are the run's own. */
+export const WhatIfSettings = z.strictObject({
+  tau: z.number().gt(0).max(100).optional(),
+  zeta: z.number().gt(0).max(100).optional(),
+  windowSize: z.number().int().min(2).max(10).optional(),
+  normMetric: z.enum(['norm', 'displacement']).optional(),
+  layerWeighting: z.enum(['uniform', 'power', 'linear', 'exponential']).optional(),
+  rMin: z.number().int().min(1).max(1024).optional(),
+  rMax: z.number().int().min(1).max(1024).optional(),
+  rankPool: z.enum(['family', 'overall']).optional(),
+  rankMetric: z.enum(['weight', 'grad']).optional(),
+  rankBudget: z.number().gt(0).max(100).nullable().optional(),
+  rankOverrides: z.record(z.string(), z.number().int().min(0)).optional(),
+});
+export type WhatIfSettings = z.output<typeof WhatIfSettings>;
+
+export const ReplayResult = z.object({
+  switchStep: z.number().nullable(),
+  windows: z.array(
+    z.object({
+      step: z.number(),
+      families: z.record(z.string(), z.number()),
+      lossChange: z.number(),
+      weightsOk: z.boolean(),
+      lossOk: z.boolean(),
+    }),
+  ),
+  ranks: z.record(z.string(), z.number()),
+  reasons: z.array(RankReason),
+});
+export type ReplayResult = z.output<typeof ReplayResult>;
+
+/** Parameters, cost and memory of one phase; estimates unless `measured`. */
+export const PhaseCost = z.object({
+  trainableParameters: z.number(),
+  /** Multiply-adds per image, forward and backward. */
+  multiplyAdds: z.number(),
+  weightBytes: z.number(),
+  gradientBytes: z.number(),
+  optimizerBytes: z.number(),
+  activationBytes: z.number(),
+  totalBytes: z.number(),
+  imagesPerSecond: z.number().nullable(),
+  measured: z.boolean(),
+});
+export type PhaseCost = z.output<typeof PhaseCost>;
+
+export const SwitchPreview = z.object({
+  step: z.number(),
+  /** Does the test pass now; the sentence says why or why not. */
+  passes: z.boolean(),
+  words: z.string(),
+  ranks: RanksFile.nullable(),
+  /** Why there are no ranks, when there are none. */
+  problem: z.string().nullable(),
+  now: PhaseCost,
+  warmup: PhaseCost.nullable(),
+  lora: PhaseCost.nullable(),
+});
+export type SwitchPreview = z.output<typeof SwitchPreview>;
+
+export const Estimate = z.object({
+  problems: z.array(z.object({ field: z.string(), message: z.string() })),
+  parameters: z.number().nullable(),
+  full: PhaseCost.nullable(),
+  warmup: PhaseCost.nullable(),
+  lora: PhaseCost.nullable(),
+  stepsPerEpoch: z.number().nullable(),
+  totalSteps: z.number().nullable(),
+  firstTestStep: z.number().nullable(),
+  secondsEstimate: z.number().nullable(),
+  checkpointBytes: z.number().nullable(),
+  freeMemoryBytes: z.number(),
+  freeDiskBytes: z.number(),
+});
+export type Estimate = z.output<typeof Estimate>;
+
+export const DatasetReport = z.object({
+  source: z.string(),
+  kind: z.string(),
+  classNames: z.array(z.string()),
+  channels: z.number(),
+  trainCount: z.number(),
+  valCount: z.number(),
+  valOrigin: z.string(),
+  classCounts: z.array(z.object({ name: z.string(), train: z.number(), val: z.number() })),
+  mean: z.array(z.number()),
+  std: z.array(z.number()),
+  skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+  /** Sample pictures as PNG data URLs. */
+  thumbnails: z.array(z.object({ label: z.string(), image: z.string() })),
+});
+export type DatasetReport = z.output<typeof DatasetReport>;
+
+export const AppDescription = z.object({
+  version: z.string(),
+  platform: z.string(),
+  host: z.enum(['desktop', 'browser']),
+  cores: z.number(),
+  memoryBytes: z.number(),
+  dataRoot: z.string(),
+  presets: z.array(z.object({ name: z.string(), title: z.string(), summary: z.string(), config: z.unknown() })),
+  engines: z.array(z.object({ name: z.string(), available: z.boolean(), version: z.string(), device: z.string(), why: z.string() })),
+  engineInstallable: z.boolean(),
+  /** JSON Schema of RunConfig with title, unit, help and basic on every field: the form is made from it. */
+  configSchema: z.unknown(),
+});
+export type AppDescription = z.output<typeof AppDescription>;
+
+export const Prediction = z.object({
+  classes: z.array(z.object({ name: z.string(), probability: z.number() })),
+  truth: z.string().nullable(),
+  /** PNG data URL of what the model saw. */
+  image: z.string(),
+  step: z.number(),
+});
+export type Prediction = z.output<typeof Prediction>;
+
+/** Served by the engine host. */
+export const engineRequests = {
+  /** Facts about this machine and program: backends found, presets, schema. */
+  'app:describe': { arg: z.strictObject({}), result: AppDescription },
+  /** All runs below the data root, newest first. */
+  'runs:list': { arg: z.strictObject({}), result: z.array(RunSummary) },
+  'runs:rename': { arg: z.strictObject({ runId: RunId, name: z.string().min(1).max(200) }), result: z.void() },
+  'runs:annotate': {
+    arg: z.strictObject({
+      runId: RunId,
+      tags: z.array(z.string().max(60)).max(50).optional(),
+      note: z.string().max(10_000).optional(),
+      archived: z.boolean().optional(),
+    }),
+    result: z.void(),
+  },
+  /** Moves a run to the trash, from where `runs:restore` brings it back. */
+  'runs:trash': { arg: runOnly, result: z.void() },
+  'runs:restore': { arg: runOnly, result: z.void() },
+
+  /** Validates a config the way the CLI does; an empty list means that it can start. */
+  'config:check': { arg: z.strictObject({ config: ConfigInput }), result: z.array(z.object({ field: z.string(), message: z.string() })) },
+  'config:toYaml': { arg: z.strictObject({ config: ConfigInput }), result: z.object({ yaml: z.string() }) },
+  'config:fromText': { arg: z.strictObject({ text: z.string().max(1_000_000) }), result: z.object({ config: z.unknown() }) },
+  /** Parameters, memory, time and disk for a config; at most a few ms, nothing is trained. */
+  'estimate:compute': { arg: z.strictObject({ config: ConfigInput }), result: Estimate },
+  /** Runs 10 real steps of each phase in a fresh process and returns measured figures. */
+  'estimate:measure': { arg: z.strictObject({ config: ConfigInput }), result: Estimate },
+  'data:inspect': { arg: z.strictObject({ data: ConfigInput }), result: DatasetReport },
+
+  /** Starts a run. Fails with `bad-config` (names the field) or `busy`. */
+  'run:start': { arg: z.strictObject({ config: ConfigInput }), result: z.object({ runId: RunId }) },
+  /** All records of a run and, when it is live, where its frames go on. Also subscribes the caller to its frames. */
+  'run:state': { arg: runOnly, result: RunState },
+  'run:unsubscribe': { arg: runOnly, result: z.void() },
+  /** Confirms that frames up to `sequence` were taken; frames are coalesced while confirmations are late. */
+  'frames:ack': { arg: z.strictObject({ runId: RunId, sequence: z.number().int() }), result: z.void() },
+  /** Finishes the current step, writes a checkpoint and waits with the model loaded. */
+  'run:pause': { arg: runOnly, result: z.void() },
+  /** Goes on after a pause, or continues a stopped, crashed or interrupted run from its last checkpoint. */
+  'run:resume': { arg: runOnly, result: z.void() },
+  /** Trains this many steps, then pauses. */
+  'run:advance': { arg: z.strictObject({ runId: RunId, steps: z.number().int().min(1).max(10_000_000) }), result: z.void() },
+  /** Finishes the current step, writes a checkpoint, ends the trainer. Safe to repeat. */
+  'run:stop': { arg: z.strictObject({ runId: RunId, discard: z.boolean().default(false) }), result: z.void() },
+  'run:checkpoint': { arg: runOnly, result: z.object({ step: z.number() }) },
+  /** Changes settings at the next step boundary, journaled old → new. Paths as in the config; `train.epochs` takes `extension`. */
+  'run:edit': {
+    arg: z.strictObject({
+      runId: RunId,
+      changes: z.record(z.string(), z.unknown()),
+      extension: z.enum(['continue', 'recompute', 'hold']).default('continue'),
+    }),
+    result: z.void(),
+  },
+  'run:note': { arg: z.strictObject({ runId: RunId, text: z.string().min(1).max(10_000) }), result: z.void() },
+  /** A new run that starts from a checkpoint of this one, with changes. */
+  'run:fork': {
+    arg: z.strictObject({
+      runId: RunId,
+      step: z.number().int().nullable().default(null),
+      changes: z.record(z.string(), z.unknown()).default({}),
+    }),
+    result: z.object({ runId: RunId }),
+  },
+
+  /** What a switch now would do: pure, from recorded snapshots. */
+  'switch:preview': { arg: z.strictObject({ runId: RunId, settings: WhatIfSettings.default({}) }), result: SwitchPreview },
+  /** About 20 steps of the LoRA phase on a copy in a fresh process; the run is bit-identical afterwards. */
+  'switch:trial': {
+    arg: z.strictObject({ runId: RunId, ranks: z.record(z.string(), z.number().int().min(0)) }),
+    result: z.object({ now: PhaseCost, lora: PhaseCost }),
+  },
+  /** Switches at the next boundary, with exactly these ranks when given. */
+  'switch:now': {
+    arg: z.strictObject({ runId: RunId, ranks: z.record(z.string(), z.number().int().min(0)).optional() }),
+    result: z.void(),
+  },
+  'switch:defer': {
+    arg: z.strictObject({
+      runId: RunId,
+      until: z.union([
+        z.strictObject({ tests: z.number().int().min(1) }),
+        z.strictObject({ step: z.number().int().min(1) }),
+        z.strictObject({ epoch: z.number().min(0) }),
+        z.strictObject({ allModules: z.literal(true) }),
+      ]),
+    }),
+    result: z.void(),
+  },
+  'switch:veto': { arg: runOnly, result: z.void() },
+  'switch:freezeNow': { arg: runOnly, result: z.void() },
+  /** Back to the checkpoint taken before the switch; the run pauses with switching manual. */
+  'switch:undo': { arg: runOnly, result: z.void() },
+
+  /** The switch rule on recorded snapshots under other thresholds. */
+  replay: { arg: z.strictObject({ runId: RunId, settings: WhatIfSettings.default({}) }), result: ReplayResult },
+  /** Validation loss and accuracies now, or of a checkpoint; between steps when the run is live. */
+  evaluate: {
+    arg: z.strictObject({ runId: RunId, checkpoint: z.union([z.enum(['last', 'best']), z.number().int()]).default('last') }),
+    result: z.object({
+      step: z.number(),
+      valLoss: z.number(),
+      valTop1: z.number(),
+      valTop5: z.number(),
+      count: z.number(),
+      /** Rows: true class; columns: predicted class. */
+      confusion: z.array(z.array(z.number())),
+    }),
+  },
+  /** Classifies one image: a validation sample by index, or an encoded file (base64). */
+  predict: {
+    arg: z.strictObject({ runId: RunId, sample: z.number().int().min(0).optional(), imageBase64: z.string().max(50_000_000).optional() }),
+    result: Prediction,
+  },
+  'engine:install': { arg: z.strictObject({ variant: z.enum(['cpu', 'gpu']).default('cpu') }), result: z.object({ version: z.string() }) },
+  'engine:cancelInstall': { arg: z.strictObject({}), result: z.void() },
+} satisfies RequestMap;
+
+/** Served by the shell: dialogs and the desktop. Browser mode answers them with `bad-arguments`, and the page hides them. */
+export const shellRequests = {
+  'shell:chooseFolder': { arg: z.strictObject({ title: z.string().max(200) }), result: z.object({ path: z.string().nullable() }) },
+  'shell:showFolder': { arg: runOnly, result: z.void() },
+  'shell:openExternal': { arg: z.strictObject({ url: z.string().max(2000) }), result: z.void() },
+} satisfies RequestMap;
+
+export type Requests = typeof engineRequests & typeof shellRequests;
+export type RequestName = keyof Requests;
+export type ArgOf<K extends RequestName> = z.input<Requests[K]['arg']>;
+export type ResultOf<K extends RequestName> = z.output<Requests[K]['result']>;
+export type HandlersOf<R extends RequestMap> = { [K in keyof R]: (arg: z.output<R[K]['arg']>) => Promise<z.output<R[K]['result']>> };
