@@ -1,0 +1,68 @@
+/**
+ * Multi-head self-attention (arXiv 1706.03762) over rows that lie batch by batch: softmax(q·kᵀ/√Dh)·v with its own gradient, which
+ * reuses the probabilities. Dropout on the attention weights comes in as a ready mask (0 or 1/(1−rate)), so that nothing random
+ * happens inside a step.
+ */
+import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
+import { tf } from '../engine/tf.ts';
+import { customOp, type LinearLayer } from './linear.ts';
+import { times, timesTransposed, transposedTimes } from './products.ts';
+
+export interface AttentionShape {
+  B: number;
+  N: number;
+  numHeads: number;
+}
+
+/** Self-attention of one block; `x` is `[B·N, D]`, and so is the result. `mask` is `[B, H, N, N]` or missing. */
+export function attention(x: Tensor2D, block: string, linear: LinearLayer, shape: AttentionShape, mask?: Tensor): Tensor2D {
+  const [q, k, v] = (['q', 'k', 'v'] as const).map((name) => splitHeads(linear(`${block}.attn.${name}`, x), shape)) as [
+    Tensor4D,
+    Tensor4D,
+    Tensor4D,
+  ];
+  const mixed = joinHeads(scaledDotProduct(q, k, v, mask), shape);
+  return linear(`${block}.attn.proj`, mixed);
+}
+
+/** [B·N, D] → [B, H, N, Dh] */
+function splitHeads(x: Tensor2D, { B, N, numHeads }: AttentionShape): Tensor4D {
+  return tf.transpose(tf.reshape(x, [B, N, numHeads, x.shape[1] / numHeads]), [0, 2, 1, 3]);
+}
+
+/** [B, H, N, Dh] → [B·N, D] */
+function joinHeads(x: Tensor4D, { B, N, numHeads }: AttentionShape): Tensor2D {
+  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [B * N, numHeads * x.shape[3]]);
+}
+
+/** softmax(q·kᵀ/√Dh)·v for `[B, H, N, Dh]` each. The scale goes onto q, which is N/Dh times smaller than the scores. */
+function scaledDotProduct(q: Tensor4D, k: Tensor4D, v: Tensor4D, mask?: Tensor): Tensor4D {
+  const scale = 1 / Math.sqrt(q.shape[3]);
+  const forward = (q: Tensor, k: Tensor, v: Tensor, save: (tensors: Tensor[]) => void) => {
+    const scaled = tf.mul(q, scale);
+    const weights = tf.softmax(timesTransposed(scaled, k)); // [B, H, N, N]
+    save([scaled, k, v, weights]);
+    const gradFunc = (g: Tensor, [scaled, k, v, weights]: Tensor[]) =>
+      attentionGradient(g, { scaled, k, v, weights, mask, scale } as Saved);
+    return { value: times(mask ? tf.mul(weights, mask) : weights, v), gradFunc };
+  };
+  return customOp(forward, [q, k, v]) as Tensor4D;
+}
+
+interface Saved {
+  scaled: Tensor;
+  k: Tensor;
+  v: Tensor;
+  weights: Tensor;
+  mask: Tensor | undefined;
+  scale: number;
+}
+
+/** With P = softmax(S):  dV = Pᵀ·g,  dP = g·Vᵀ,  dS = P·(dP − Σ dP·P),  dq = s·dS·k,  dk = dSᵀ·(s·q). */
+function attentionGradient(g: Tensor, { scaled, k, v, weights, mask, scale }: Saved): Tensor[] {
+  const dv = transposedTimes(mask ? tf.mul(weights, mask) : weights, g);
+  const dDropped = timesTransposed(g, v);
+  const dWeights = mask ? tf.mul(dDropped, mask) : dDropped;
+  const dScores = tf.mul(weights, tf.sub(dWeights, tf.sum(tf.mul(dWeights, weights), -1, true)));
+  return [tf.mul(times(dScores, k), scale), transposedTimes(dScores, scaled), dv];
+}
