@@ -8,5 +8,8 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 
+// For its side effect: tfjs-core's CommonJS build has no gradients of its own, the union package registers them there.
+require('@tensorflow/tfjs');
+
 /** tfjs-core without a backend of its own: ops fail with "No backend found" until `chooseBackend()` has run. */
 export const tf = require('@tensorflow/tfjs-core') as typeof import('@tensorflow/tfjs-core');
