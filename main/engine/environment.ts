@@ -1,0 +1,54 @@
+/**
+ * Environment variables that TensorFlow and glibc read natively. They must stand before the native library is loaded, and glibc's before the
+ * process starts; a Worker's `process.env` is a copy that native code never sees (architecture.md section 4). So whoever starts the process
+ * that will hold the engine passes them: the CLI starts itself again (`missingNativeEnvironment`), the shell puts them into the utility
+ * process's `env`.
+ */
+import os from 'node:os';
+
+export interface NativeSettings {
+  /** Threads inside an operation; null takes all cores. */
+  threads: number | null;
+  /** Lets TensorFlow compile clusters of operations with XLA. */
+  xla: boolean;
+  /** `deps/lib` of a GPU engine, so that TensorFlow's dlopen finds the CUDA libraries that came with it; null for CPU. */
+  cudaLibraries?: string | null;
+}
+
+/** 256 MiB: activations of a ViT-B batch are below it, so that they are reused from the heap and not mapped and unmapped every step. */
+const MALLOC_THRESHOLD_BYTES = 256 * 1024 * 1024;
+
+/** The variables for a process that will run the native engine with these settings. */
+export function nativeEnvironment({ threads, xla, cudaLibraries = null }: NativeSettings): Record<string, string> {
+  const count = String(threads ?? os.availableParallelism());
+  return {
+    TF_CPP_MIN_LOG_LEVEL: '2',
+    TF_FORCE_GPU_ALLOW_GROWTH: 'true',
+    TF_NUM_INTRAOP_THREADS: count,
+    OMP_NUM_THREADS: count,
+    // One operation at a time: a ViT step is a chain, and a second operation beside it takes cores from the first.
+    TF_NUM_INTEROP_THREADS: '1',
+    ...(process.platform === 'linux' ? allocatorVariables() : {}),
+    ...(xla ? { TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit' } : {}),
+    ...(cudaLibraries ? { LD_LIBRARY_PATH: [cudaLibraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':') } : {}),
+  };
+}
+
+/** 15 to 30 % of a CPU step: freed buffers stay with the process. */
+function allocatorVariables(): Record<string, string> {
+  return {
+    MALLOC_MMAP_THRESHOLD_: String(MALLOC_THRESHOLD_BYTES),
+    MALLOC_TRIM_THRESHOLD_: String(4 * MALLOC_THRESHOLD_BYTES),
+    MALLOC_TOP_PAD_: String(64 * 1024 * 1024),
+  };
+}
+
+/**
+ * The variables this process lacks or has with another value; empty when it may load the engine as it is. A caller that finds some starts
+ * itself again with `{ ...process.env, ...missing }`. Variables the user set to values of their own are respected, threads apart.
+ */
+export function missingNativeEnvironment(settings: NativeSettings, env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const decidedByConfig = new Set(['TF_NUM_INTRAOP_THREADS', 'OMP_NUM_THREADS', 'TF_XLA_FLAGS', 'LD_LIBRARY_PATH']);
+  const wanted = Object.entries(nativeEnvironment(settings));
+  return Object.fromEntries(wanted.filter(([name, value]) => (decidedByConfig.has(name) ? env[name] !== value : env[name] === undefined)));
+}
