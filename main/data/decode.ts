@@ -1,0 +1,119 @@
+/**
+ * Image files → bytes. sharp (libvips) only decodes here; every change of size is our own (see resize.ts). What is odd about an image
+ * is decided by its content, never by its name, with the rules of formats.md section 9: cut short, too large, 16-bit, CMYK and
+ * animated images are refused (the last three converted on request), alpha is dropped, EXIF rotation applied, gray and RGB converted.
+ */
+import type { Metadata, Sharp, SharpOptions } from 'sharp';
+import { type RawImage, toChannels } from './images.ts';
+
+/** An image that cannot be used, with the reason in words; callers skip it or replace it. */
+export class UnreadableImage extends Error {
+  override readonly name = 'UnreadableImage';
+}
+
+export interface DecodeRules {
+  /** Channels wanted: 1 (gray) or 3 (RGB). */
+  channels: number;
+  /** Take 16-bit, CMYK and animated images: high byte, to sRGB, first frame. */
+  convertUnusual: boolean;
+}
+
+const FORMATS: readonly string[] = ['jpeg', 'png', 'webp', 'gif', 'tiff'];
+const EXTENSIONS: Record<string, RegExp> = {
+  jpeg: /\.jpe?g$/i,
+  png: /\.png$/i,
+  webp: /\.webp$/i,
+  gif: /\.gif$/i,
+  tiff: /\.tiff?$/i,
+};
+const MAX_PIXELS = 100_000_000;
+
+type SharpFactory = (input: string | Uint8Array, options?: SharpOptions) => Sharp;
+let loaded: Promise<SharpFactory> | null = null;
+
+/** sharp is native and loads in about 50 ms, so only sources that need it pay for it. Loaders of other formats stay blocked: data is never run. */
+function loadSharp(): Promise<SharpFactory> {
+  loaded ??= import('sharp').then(({ default: sharp }) => {
+    sharp.cache(false);
+    sharp.concurrency(1);
+    sharp.block({ operation: ['VipsForeignLoad'] });
+    sharp.unblock({ operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff'].map((format) => `VipsForeignLoad${format}`) });
+    return sharp;
+  });
+  return loaded;
+}
+
+/** What the header says about an image that can be used. */
+export interface ImageFacts {
+  gray: boolean;
+  /** What about it is odd but handled, such as `alpha channel dropped`. */
+  conversions: string[];
+}
+
+/** Reads the header only. Throws UnreadableImage when the image is to be skipped. */
+export async function inspectImage(file: string, { convertUnusual }: Pick<DecodeRules, 'convertUnusual'>): Promise<ImageFacts> {
+  const sharp = await loadSharp();
+  const metadata = await attempt(() => sharp(file, { limitInputPixels: false }).metadata());
+  const conversions = checkMetadata(metadata, convertUnusual);
+  const extension = EXTENSIONS[metadata.format as string];
+  if (metadata.hasAlpha) conversions.push('alpha channel dropped');
+  if ((metadata.orientation ?? 1) !== 1) conversions.push('rotated by EXIF');
+  if (extension && !extension.test(file)) conversions.push('read by content, not by name');
+  return { gray: isGray(metadata), conversions };
+}
+
+/** Decodes a file or its bytes. Throws UnreadableImage with the reason when that fails or the rules refuse the image. */
+export async function decodeImage(input: string | Uint8Array, { channels, convertUnusual }: DecodeRules): Promise<RawImage> {
+  const sharp = await loadSharp();
+  const metadata = await attempt(() => sharp(input, { limitInputPixels: false }).metadata());
+  checkMetadata(metadata, convertUnusual);
+  // Embedded colour profiles are ignored as Pillow does; only CMYK has no meaning without one.
+  const options: SharpOptions = { failOn: 'error', limitInputPixels: MAX_PIXELS, ignoreIcc: metadata.space !== 'cmyk' };
+  const { data, info } = await attempt(() =>
+    sharp(input, options)
+      .autoOrient()
+      .removeAlpha()
+      .toColourspace(isGray(metadata) ? 'b-w' : 'srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true }),
+  );
+  const image = {
+    pixels: new Uint8Array(data.buffer, data.byteOffset, data.length),
+    height: info.height,
+    width: info.width,
+    channels: info.channels,
+  };
+  return toChannels(image, channels);
+}
+
+/** Throws for images that are refused; returns the conversions that unusual ones need. */
+function checkMetadata(metadata: Metadata, convertUnusual: boolean): string[] {
+  const { format, width, height, pages = 1 } = metadata;
+  if (!FORMATS.includes(format as string)) throw new UnreadableImage(`is ${format}; JPEG, PNG, WebP, GIF and TIFF are read`);
+  if (width * height > MAX_PIXELS) throw new UnreadableImage(`${width}×${height} is more than 100 megapixels`);
+  if (width < 2 || height < 2) throw new UnreadableImage(`${width}×${height} is smaller than 2×2`);
+  const unusual: [boolean, string, string][] = [
+    [metadata.depth !== 'uchar', `has more than 8 bits per channel (${metadata.depth})`, '16-bit reduced to 8'],
+    [metadata.space === 'cmyk', 'is CMYK', 'CMYK converted to sRGB'],
+    [pages > 1, `has ${pages} frames`, 'first of several frames'],
+  ];
+  const conversions: string[] = [];
+  for (const [applies, reason, conversion] of unusual) {
+    if (!applies) continue;
+    if (!convertUnusual) throw new UnreadableImage(`${reason}; data.convertUnusual takes it converted`);
+    conversions.push(conversion);
+  }
+  return conversions;
+}
+
+function isGray({ space }: Metadata): boolean {
+  return space === 'b-w' || space === 'grey16';
+}
+
+async function attempt<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw new UnreadableImage((error as Error).message.split('\n')[0]);
+  }
+}

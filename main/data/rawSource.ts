@@ -1,0 +1,62 @@
+/**
+ * What every reader (IDX, CIFAR, folders of images) gives back before validation split, limits and normalisation are settled, and
+ * the checks that all sources share.
+ */
+
+import type { z } from 'zod';
+import type { DataConfig } from '../protocol/config.ts';
+import { PreloraError } from '../protocol/reply.ts';
+import type { Split } from './images.ts';
+import type { KnownNormalization } from './normalization.ts';
+
+export type DataSettings = z.output<typeof DataConfig>;
+export type SourceFormat = Exclude<DataSettings['format'], 'auto'>;
+export type SplitName = 'train' | 'val' | 'test';
+
+/** An image that is left out, with the reason in words. */
+export interface SkippedImage {
+  path: string;
+  reason: string;
+}
+
+/** data-report.json: what was found, left out and converted when the source was opened. */
+export interface DataReport {
+  source: string;
+  format: SourceFormat;
+  classes: number;
+  images: { train: number; val: number };
+  valOrigin: string;
+  normalization: string;
+  skipped: SkippedImage[];
+  /** How many images of each odd but usable kind, such as `alpha channel dropped`. */
+  converted: Record<string, number>;
+  notes: string[];
+}
+
+export interface RawSource {
+  format: SourceFormat;
+  root: string;
+  classNames: string[];
+  /** Channels the images have by themselves. */
+  channels: number;
+  /** Height and width when all images have the same. */
+  rawSize: [number, number] | null;
+  /** Known mean and std of this very data, if any. */
+  preset: KnownNormalization | null;
+  splits: Partial<Record<SplitName, Split>>;
+  skipped: SkippedImage[];
+  converted: Record<string, number>;
+  notes: string[];
+}
+
+/** Throws `label-range` at the first label that is not below `classes`. `where` names the file. */
+export function checkLabels(labels: Uint32Array, classes: number, where: string): void {
+  for (const label of labels) {
+    if (label >= classes) throw new PreloraError('label-range', `${where}: label ${label} outside 0…${classes - 1}`);
+  }
+}
+
+/** Throws `interrupted` once the signal has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new PreloraError('interrupted', 'opening the data set was cancelled');
+}

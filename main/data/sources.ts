@@ -1,0 +1,50 @@
+/** From the text of `data.source` to an opened source: the shipped sample, the system's Fashion-MNIST, or a folder in a known layout. */
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PreloraError } from '../protocol/reply.ts';
+import { looksLikeIdx, openIdx } from './idx.ts';
+import { type DataSettings, type RawSource, type SourceFormat, throwIfAborted } from './rawSource.ts';
+import { fileError } from './sharedFile.ts';
+
+/** Where Debian's package dataset-fashion-mnist puts its files. */
+const SYSTEM_FASHION_MNIST = '/usr/share/datasets/fashion-mnist';
+const FASHION_MNIST_CLASSES = ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'];
+
+/** Opens `source` in the layout that `data.format` names or its files show. Throws the data codes of formats.md section 9. */
+export async function readSource(source: string, data: DataSettings, signal?: AbortSignal): Promise<RawSource> {
+  throwIfAborted(signal);
+  if (source === 'sample') return { ...(await openIdx(sampleFolder())), preset: 'fashion-mnist' };
+  if (source === 'fashion-mnist') return openSystemFashionMnist();
+  const root = path.resolve(source);
+  const format = data.format === 'auto' ? await detectFormat(root) : data.format;
+  if (format === 'idx') return openIdx(root, data.transpose);
+  throw new PreloraError('data-unreadable', `${root}: no known format`);
+}
+
+async function openSystemFashionMnist(): Promise<RawSource> {
+  if (!existsSync(SYSTEM_FASHION_MNIST)) {
+    const cure = 'install it with "apt-get install dataset-fashion-mnist", or give a folder that holds the four IDX files as data.source';
+    throw new PreloraError('data-not-found', `${SYSTEM_FASHION_MNIST}: not found; ${cure}`, 'data.source');
+  }
+  return { ...(await openIdx(SYSTEM_FASHION_MNIST)), preset: 'fashion-mnist', classNames: [...FASHION_MNIST_CLASSES] };
+}
+
+async function detectFormat(root: string): Promise<SourceFormat> {
+  const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
+    throw fileError(root, error);
+  });
+  return looksLikeIdx(names) ? 'idx' : 'folder';
+}
+
+/** resources/ lies beside main/ in the sources and beside dist/ in a build. */
+function sampleFolder(): string {
+  let folder = path.dirname(fileURLToPath(import.meta.url));
+  while (folder !== path.dirname(folder)) {
+    const candidate = path.join(folder, 'resources', 'sample-fashion-mnist');
+    if (existsSync(candidate)) return candidate;
+    folder = path.dirname(folder);
+  }
+  throw new PreloraError('data-not-found', 'resources/sample-fashion-mnist: not found; the installation is incomplete');
+}
