@@ -1,0 +1,113 @@
+/**
+ * The test for partial convergence: a window of snapshots in, one verdict out, with every number behind it (method.md sections 6
+ * and 7). Weight changes must lie strictly below tau, loss changes at most at zeta; both in percent per snapshot interval.
+ */
+import type { Family } from '../protocol/config.ts';
+import type { ModuleNorms, SnapshotRecord } from '../protocol/records.ts';
+import { type ConvergenceReport, convergenceWords, type FamilyChange, type SnapshotComparison } from './convergenceReport.ts';
+import { le, lt, percentChange, percentOf } from './equality.ts';
+import { type LayerWeighting, layerWeights } from './layerWeights.ts';
+import type { ModuleName } from './modules.ts';
+import { type ControlSettings, type PreloraSettings, type TestedModules, testedModules } from './targets.ts';
+
+export interface ConvergenceSettings {
+  /** Snapshots that must agree, 2 … 10. */
+  windowSize: number;
+  /** Percent, strict. */
+  tau: number;
+  /** Percent, not strict. */
+  zeta: number;
+  normMetric: PreloraSettings['normMetric'];
+  layerWeighting: LayerWeighting;
+  tested: TestedModules;
+}
+
+/** The settings of the test out of a config. */
+export function convergenceSettings(
+  prelora: Pick<PreloraSettings, 'windowSize' | 'tau' | 'zeta' | 'normMetric' | 'layerWeighting' | 'targetModules' | 'testFamilies'>,
+  control: Pick<ControlSettings, 'action'>,
+  depth: number,
+): ConvergenceSettings {
+  const { windowSize, tau, zeta, normMetric, layerWeighting } = prelora;
+  return { windowSize, tau, zeta, normMetric, layerWeighting, tested: testedModules(prelora, control, depth) };
+}
+
+/** The window after a snapshot: the newest `windowSize` of phase full at or after `minStep`. A larger windowSize waits to fill. */
+export function pushSnapshot(
+  window: readonly SnapshotRecord[],
+  snapshot: SnapshotRecord,
+  limits: { windowSize: number; minStep: number },
+): SnapshotRecord[] {
+  const eligible = [...window, snapshot].filter(({ phase, step }) => phase === 'full' && step >= limits.minStep);
+  return eligible.slice(-limits.windowSize);
+}
+
+/** The verdict on a window (oldest snapshot first). */
+export function testPartialConvergence(window: readonly SnapshotRecord[], settings: ConvergenceSettings): ConvergenceReport {
+  const newest = window.slice(-settings.windowSize);
+  const comparisons = newest.slice(1).map((snapshot, index) => compareSnapshots(newest[index] as SnapshotRecord, snapshot, settings));
+  return judge(newest.at(-1)?.step ?? null, newest.length, comparisons, settings);
+}
+
+/** The verdict on the comparisons of a window that holds `snapshots` snapshots, the newest at `step`. */
+export function judge(
+  step: number | null,
+  snapshots: number,
+  comparisons: SnapshotComparison[],
+  settings: ConvergenceSettings,
+): ConvergenceReport {
+  const { windowSize, tau, zeta } = settings;
+  const full = snapshots >= windowSize;
+  const weightsOk = full && comparisons.every((pair) => pair.weightsOk);
+  const lossOk = full && comparisons.every((pair) => pair.lossOk);
+  const everyModuleBelowTau = full && comparisons.every((pair) => pair.everyModuleBelowTau);
+  const report = {
+    step,
+    snapshots,
+    windowSize,
+    tau,
+    zeta,
+    comparisons,
+    weightsOk,
+    lossOk,
+    passes: weightsOk && lossOk,
+    everyModuleBelowTau,
+  };
+  return { ...report, words: convergenceWords(report) };
+}
+
+/** All changes from one snapshot to the next. */
+export function compareSnapshots(from: SnapshotRecord, to: SnapshotRecord, settings: ConvergenceSettings): SnapshotComparison {
+  const families: FamilyChange[] = [];
+  for (const [family, modules] of Object.entries(settings.tested) as [Family, readonly ModuleName[]][]) {
+    const weights = layerWeights(settings.layerWeighting, modules.length);
+    // A change that was not measured is not known to be small.
+    const changes = modules.map((module) => ({
+      module,
+      change: weightChange(from.modules[module], to.modules[module], settings.normMetric) ?? Number.POSITIVE_INFINITY,
+    }));
+    const mean = changes.reduce((sum, { change }, index) => sum + (weights[index] as number) * change, 0);
+    families.push({ family, modules: changes, mean, belowTau: lt(mean, settings.tau) });
+  }
+  const lossChange = percentChange(from.loss, to.loss);
+  return {
+    fromStep: from.step,
+    toStep: to.step,
+    families,
+    lossChange,
+    weightsOk: families.every(({ belowTau }) => belowTau),
+    lossOk: le(lossChange, settings.zeta),
+    everyModuleBelowTau: families.every(({ modules }) => modules.every(({ change }) => lt(change, settings.tau))),
+  };
+}
+
+/** p of one module in percent, 0 … Infinity; null when a snapshot lacks the number. */
+export function weightChange(
+  from: ModuleNorms | undefined,
+  to: ModuleNorms | undefined,
+  metric: PreloraSettings['normMetric'],
+): number | null {
+  if (!from || !to) return null;
+  if (metric === 'norm') return percentChange(from.weightNorm, to.weightNorm);
+  return to.displacement === null ? null : percentOf(to.displacement, from.weightNorm);
+}
