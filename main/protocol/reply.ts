@@ -27,6 +27,7 @@ export const EXIT_STATUS = {
   'engine-failed': 4,
   diverged: 5,
   'disk-full': 5,
+  'not-writable': 5,
   'checkpoint-damaged': 5,
   'run-damaged': 5,
   'trainer-exited': 5,
