@@ -7,7 +7,9 @@ import { z } from 'zod';
 import { Phase } from './run.ts';
 
 const step = z.number().int().min(0);
-const metric = z.number().nullable();
+/** A number that may be non-finite: JSON has no word for those, so files hold "NaN", "Infinity" or "-Infinity" (formats.md). */
+export const AnyNumber = z.union([z.number(), z.nan(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)]);
+const metric = AnyNumber.nullable();
 
 /** metrics.jsonl, one line per `logging.metricsEvery` updates. */
 export const MetricsRecord = z.looseObject({
@@ -44,7 +46,7 @@ export const EpochRecord = z.looseObject({
 });
 export type EpochRecord = z.output<typeof EpochRecord>;
 
-export const ModuleNorms = z.object({ weightNorm: z.number(), gradNorm: metric, displacement: metric });
+export const ModuleNorms = z.object({ weightNorm: AnyNumber, gradNorm: metric, displacement: metric });
 export type ModuleNorms = z.output<typeof ModuleNorms>;
 
 /** snapshots.jsonl: norms of all 6·L modules after update `step` (method.md section 6). */
@@ -54,7 +56,7 @@ export const SnapshotRecord = z.looseObject({
   phase: Phase,
   segment: z.number().int(),
   /** Mean training loss over all samples since the previous snapshot. */
-  loss: z.number(),
+  loss: AnyNumber,
   modules: z.record(z.string(), ModuleNorms),
 });
 export type SnapshotRecord = z.output<typeof SnapshotRecord>;
