@@ -23,7 +23,7 @@ export function patchDim(model: Pick<ModelShape, 'patchSize' | 'inChannels'>): n
 }
 
 /** `[in, out]` of a linear layer of the given family. */
-export function linearShape(model: ModelShape, family: Family): [number, number] {
+export function linearShape(model: Pick<ModelShape, 'embedDim' | 'mlpRatio'>, family: Family): [number, number] {
   const width = model.embedDim;
   const hidden = hiddenDim(model);
   if (family === 'fc1') return [width, hidden];

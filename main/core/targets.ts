@@ -75,7 +75,11 @@ export function frozenTargets(
 }
 
 /** Throws `bad-config` when an override names no target module or a rank beyond 0 … min(in, out). */
-export function checkRankOverrides(overrides: PreloraSettings['rankOverrides'], targets: readonly ModuleName[], model: ModelShape): void {
+export function checkRankOverrides(
+  overrides: PreloraSettings['rankOverrides'],
+  targets: readonly ModuleName[],
+  model: Pick<ModelShape, 'depth' | 'embedDim' | 'mlpRatio'>,
+): void {
   for (const [module, rank] of Object.entries(overrides)) {
     const field = `prelora.rankOverrides.${module}`;
     const place = parseModuleName(module);
