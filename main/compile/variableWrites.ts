@@ -1,0 +1,85 @@
+/**
+ * Assignments and fused updates at the end of a function, ordered by control edges after the guard and after whatever still reads the variable.
+ * AdamW is TensorFlow's ResourceApplyAdam, one pass over parameter, moments and gradient, behind one subtraction for the decoupled decay
+ * (tensorflow/core/kernels/training_ops.cc): with both beta powers fed as 0 its step size is `lr` itself, as program.ts's AdamWUpdate wants it.
+ */
+import { DT, type Graph, type GraphNode, type GraphOutput, outputOf, specOf } from './graph.ts';
+import type { TracedFunction, TracedUpdate } from './trace.ts';
+
+export interface WriteContext {
+  readonly graph: Graph;
+  readonly handles: ReadonlyMap<string, GraphNode>;
+  /** Nodes the function's results need; others will not run and must not be waited for. */
+  readonly live: ReadonlySet<GraphNode>;
+  readonly guard: GraphNode | undefined;
+}
+
+/** Ops whose result shares its input's memory: who uses the result still holds the variable's buffer. */
+const ALIASES = new Set(['Identity', 'Reshape', 'ExpandDims']);
+
+/** Appends all writes of the function; returns the nodes that complete them. */
+export function appendWrites(traced: TracedFunction, context: WriteContext): GraphNode[] {
+  const readers = findReaders(traced, context.live);
+  const assigns = Array.from(traced.assign, ([variable, value]) => appendAssign(variable, value, { ...context, readers }));
+  return [...assigns, ...traced.updates.map((update) => appendAdamW(update, traced, { ...context, readers }))];
+}
+
+type Readers = ReadonlyMap<string, readonly GraphNode[]>;
+type Context = WriteContext & { readonly readers: Readers };
+
+/** Per variable the live read and everything live that holds its result. */
+function findReaders({ reads }: TracedFunction, live: ReadonlySet<GraphNode>): Readers {
+  const users = new Map<GraphNode, GraphNode[]>();
+  for (const node of live) {
+    for (const { node: source } of node.inputs) {
+      if (source.op === 'ReadVariableOp' || ALIASES.has(source.op)) users.set(source, [...(users.get(source) ?? []), node]);
+    }
+  }
+  const holdersOf = (node: GraphNode): GraphNode[] => [
+    node,
+    ...(users.get(node) ?? []).flatMap((user) => (ALIASES.has(user.op) ? holdersOf(user) : [user])),
+  ];
+  return new Map(Array.from(reads, ([variable, read]) => [variable, live.has(read) ? holdersOf(read) : []]));
+}
+
+function controlsFor(variables: readonly string[], { readers, guard }: Context): GraphNode[] {
+  return [...variables.flatMap((variable) => readers.get(variable) ?? []), ...(guard ? [guard] : [])];
+}
+
+function appendAssign(variable: string, value: GraphOutput, context: Context): GraphNode {
+  const inputs = [outputOf(context.handles.get(variable) as GraphNode), value];
+  const attrs = { dtype: { type: DT[specOf(value).dtype] } };
+  const controls = controlsFor([variable], context).filter((node) => node !== value.node);
+  return context.graph.append({ op: 'AssignVariableOp', inputs, attrs, controls, name: `assign/${variable}` });
+}
+
+function appendAdamW(update: TracedUpdate, traced: TracedFunction, context: Context): GraphNode {
+  const { parameter, m, v, gradient, beta1, beta2, stepSize, epsilon } = update;
+  const { graph, handles } = context;
+  const handle = (name: string) => outputOf(handles.get(name) as GraphNode);
+  const zero = graph.constant({ shape: [], dtype: 'float32' }, Float32Array.of(0), `adam/${parameter}/zero`);
+  const decayed = update.decay ? [appendDecay(update.decay, parameter, traced, context)] : [];
+  return graph.append({
+    op: 'ResourceApplyAdam',
+    inputs: [handle(parameter), handle(m), handle(v), zero, zero, stepSize, beta1, beta2, epsilon, gradient],
+    attrs: { T: { type: DT.float32 }, use_locking: { b: false }, use_nesterov: { b: false } },
+    controls: [...controlsFor([parameter, m, v], context), ...decayed],
+    name: `adam/${parameter}`,
+  });
+}
+
+/** θ ← θ − decay·θ, after all who use θ. */
+function appendDecay(decay: GraphOutput, parameter: string, { reads }: TracedFunction, context: Context): GraphNode {
+  const { graph, handles } = context;
+  const read = reads.get(parameter) as GraphNode;
+  const type = { type: DT.float32 };
+  const outputs = [specOf(outputOf(read))];
+  const share = graph.append({ op: 'Mul', inputs: [outputOf(read), decay], attrs: { T: type }, outputs, name: `decay/${parameter}/share` });
+  return graph.append({
+    op: 'AssignSubVariableOp',
+    inputs: [outputOf(handles.get(parameter) as GraphNode), outputOf(share)],
+    attrs: { dtype: type },
+    controls: controlsFor([parameter], context),
+    name: `decay/${parameter}`,
+  });
+}
