@@ -1,7 +1,7 @@
 /** What the schema found wrong, as one message that names field, value and rule: `train.lr 3: must be at most 1`. */
 import type { RunConfig } from '../protocol/config.ts';
+import { fieldTable, findField, rangeText } from '../protocol/fieldTable.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import { fieldTable, findField, rangeText } from './fieldTable.ts';
 import { nearestName } from './nearestName.ts';
 
 type Issue = NonNullable<ReturnType<typeof RunConfig.safeParse>['error']>['issues'][number];

@@ -2,8 +2,9 @@
  * `--set path=value` from the command line. The value is read by the field's type: numbers, true and false (on and off too), text as
  * it stands, lists as `[q, k]`, maps as `{blocks.0.attn.q: 8}`; JSON works everywhere.
  */
+
+import { type FieldEntry, findField } from '../protocol/fieldTable.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import { type FieldEntry, findField } from './fieldTable.ts';
 
 export interface SetArgument {
   /** Keys from the outside in; a map's key stays whole, dots and all. */
