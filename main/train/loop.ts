@@ -1,0 +1,514 @@
+/**
+ * A run from its first update to its last, in plain order: the file to read first. At each step boundary things happen in the order that
+ * method.md section 5 fixes. What a boundary needs lies beside this file: phaseTrainer.ts (the update), core/phase.ts (decisions),
+ * runState.ts (what a checkpoint holds), recorder.ts (files and listeners), userCommands.ts (what the user asks).
+ */
+import { setImmediate as yieldToEvents } from 'node:timers/promises';
+import { durationSteps } from '../core/duration.ts';
+import {
+  afterSnapshot,
+  applyFreeze,
+  applySwitch,
+  freezeDue,
+  type Outcome,
+  planFixedSwitch,
+  snapshotDue,
+  switchDue,
+} from '../core/phase.ts';
+import { type PhaseSettings, phaseSettings } from '../core/phaseSettings.ts';
+import { type LrSchedule, lrMultiplier } from '../core/schedule.ts';
+import { countInPhase } from '../core/trainableSet.ts';
+import { type Batch, openEvalBatches, openTrainBatches, type TrainBatches } from '../data/batches.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { ChosenBackend } from '../engine/choose.ts';
+import type { ResolvedConfig } from '../protocol/config.ts';
+import type { SnapshotRecord } from '../protocol/records.ts';
+import { PreloraError } from '../protocol/reply.ts';
+import type { RunStatus, StatusFile } from '../protocol/run.ts';
+import type { RunStore } from '../store/runStore.ts';
+import type { CommandQueue } from './commands.ts';
+import { addSums, type EvaluationSums } from './evaluate.ts';
+import { MemoryMeter } from './memory.ts';
+import { DivergedError, PhaseTrainer, type StartProgram, type TensorState, type UpdateResult } from './phaseTrainer.ts';
+import { Recorder, type RunListener } from './recorder.ts';
+import { adaptedRanks, checkpointContent, type RunState, restoreCheckpoint } from './runState.ts';
+import { freezeState, resetOptimizer, switchState } from './switchPhase.ts';
+import { Throughput } from './throughput.ts';
+import { obeyCommands, waitWhilePaused } from './userCommands.ts';
+
+export interface TrainingRunOptions {
+  store: RunStore;
+  dataset: Dataset;
+  backend: ChosenBackend;
+  /** Compiled where possible. */
+  start: StartProgram;
+  startEager: StartProgram;
+  commands: CommandQueue;
+  listener: RunListener;
+  /** A user is there to answer: a diverged run waits for commands instead of ending. */
+  isAttended: boolean;
+}
+
+/** How training ended. `interrupted` and `diverged` can be resumed. */
+export type RunEnd = Extract<RunStatus, 'finished' | 'interrupted' | 'diverged'>;
+
+export class TrainingRun {
+  readonly options: TrainingRunOptions;
+  readonly recorder: Recorder;
+  state: RunState;
+  trainer: PhaseTrainer;
+  status: RunStatus = 'running';
+  /** Set by a command: the run ends at this boundary. */
+  stopRequested = false;
+  /** Set by a command: pause when this step is reached. */
+  pauseAtStep: number | null = null;
+  /** Something happened that a crash must not lose: a user's edit, a new best. */
+  checkpointRequested = false;
+  message: string | null = null;
+  readonly #memory = new MemoryMeter();
+  #throughput = new Throughput();
+  #batches: TrainBatches;
+  /** Steps that have a pinned checkpoint, which a plain one must not replace. */
+  readonly #pinnedSteps = new Set<number>();
+
+  constructor(options: TrainingRunOptions, state: RunState, tensors: TensorState) {
+    this.options = options;
+    this.recorder = new Recorder(options.store, options.listener);
+    this.state = state;
+    this.trainer = this.#createTrainer(tensors);
+    this.state.engine = { ...this.state.engine, compiled: this.trainer.isCompiled };
+    this.#batches = this.#openBatches();
+    this.#openPhase();
+  }
+
+  get config(): ResolvedConfig {
+    return this.state.config;
+  }
+
+  get settings(): PhaseSettings {
+    return phaseSettings(this.config, this.state);
+  }
+
+  /** Trains to the end, or until it is stopped. Closes the batches and the trainer; the store stays open. */
+  async run(): Promise<RunEnd> {
+    try {
+      if (this.state.step === 0 && this.state.segment === 0) await this.#begin();
+      await this.writeStatus({ now: true });
+      await this.#obeyAndChangePhase(); // what waited when a paused run was left
+      while (this.state.step < this.state.totalSteps && !this.stopRequested) await this.#oneStep();
+      return await this.#end();
+    } finally {
+      await this.#batches.close();
+      this.trainer.dispose();
+    }
+  }
+
+  /** One update and its boundary, in the order of method.md section 5. */
+  async #oneStep(): Promise<void> {
+    const result = await this.#applyUpdate();
+    if (!result) return;
+    if (snapshotDue(this.state.phase, this.state.step, this.settings)) this.#takeSnapshot(result);
+    if (this.state.step % this.state.stepsPerEpoch === 0) await this.#endEpoch();
+    this.#accept(planFixedSwitch(this.state.phase, this.state.step, this.settings));
+    await this.#obeyAndChangePhase();
+    if (this.#checkpointDue()) await this.saveCheckpoint();
+    await this.writeStatus();
+    await yieldToEvents(); // lets messages and signals in
+  }
+
+  async #obeyAndChangePhase(): Promise<void> {
+    if (this.pauseAtStep !== null && this.state.step >= this.pauseAtStep) this.status = 'paused';
+    await obeyCommands(this);
+    while (this.status === 'paused' && !this.stopRequested) await waitWhilePaused(this);
+    if (this.stopRequested) return;
+    if (switchDue(this.state.phase, this.state.step, this.settings)) await this.#switchPhase();
+    if (freezeDue(this.state.phase, this.state.step, this.settings)) await this.#freeze();
+  }
+
+  // ---- the update --------------------------------------------------------------------------------------------------
+
+  /** Update s → s + 1, its interval loss and its line of metrics. Null when it diverged and the run was stopped. */
+  async #applyUpdate(): Promise<UpdateResult | null> {
+    const started = performance.now();
+    const batches = await this.#nextBatches();
+    const step = this.state.step + 1;
+    const lr = this.learningRate(step);
+    for (;;) {
+      try {
+        const result = this.trainer.update(step, lr, batches);
+        this.state.step = step;
+        this.#count(result, { lr, ms: performance.now() - started, waitMs: batches.reduce((sum, { waitMs }) => sum + waitMs, 0) });
+        for (const batch of batches) this.#batches.recycle(batch);
+        return result;
+      } catch (error) {
+        if (!(error instanceof DivergedError)) throw error;
+        await this.#onDivergence(error, step);
+        if (this.stopRequested) return null;
+      }
+    }
+  }
+
+  /** The micro-batches of the next update. */
+  async #nextBatches(): Promise<Batch[]> {
+    const { batchSize, microBatch, dropLast } = this.config.train;
+    const { stepsPerEpoch, step } = this.state;
+    const rest = this.options.dataset.train.count - (step % stepsPerEpoch) * batchSize;
+    const size = dropLast ? batchSize : Math.min(batchSize, rest);
+    const batches: Batch[] = [];
+    for (let micro = 0; micro * microBatch < size; micro++) batches.push(await this.#batches.next());
+    for (const { replaced } of batches) {
+      if (replaced.length > 0) this.journal('images-replaced', 'program', { replaced: [...replaced] });
+    }
+    return batches;
+  }
+
+  #count(result: UpdateResult, { lr, ms, waitMs }: { lr: number; ms: number; waitMs: number }): void {
+    const { interval, epoch, step } = this.state;
+    interval.loss += result.loss * result.count;
+    interval.count += result.count;
+    epoch.loss += result.loss * result.count;
+    epoch.correct += result.correct;
+    epoch.count += result.count;
+    epoch.seconds += ms / 1000;
+    this.#throughput.add(ms, result.count);
+    if (step % this.config.logging.metricsEvery !== 0) return;
+    this.recorder.metrics({
+      ...this.#place(),
+      loss: result.loss,
+      lr,
+      imagesPerSecond: (1000 * result.count) / ms,
+      stepMs: ms,
+      dataWaitMs: waitMs,
+      memoryBytes: this.#memory.currentBytes(),
+      gradNorm: result.gradNorm,
+    });
+  }
+
+  async #onDivergence(error: DivergedError, step: number): Promise<void> {
+    this.message = `${error.tensor} is not finite at update ${step}; it was not applied. Go on from here with a lower train.lr (now ${this.config.train.lr})`;
+    this.journal('diverged', 'program', { tensor: error.tensor, update: step });
+    await this.saveCheckpoint();
+    this.status = 'diverged';
+    await this.writeStatus({ now: true });
+    if (!this.options.isAttended) {
+      this.stopRequested = true;
+      return;
+    }
+    while (this.status === 'diverged' && !this.stopRequested) await waitWhilePaused(this);
+    this.message = null;
+  }
+
+  /** η of update `step`. */
+  learningRate(step: number): number {
+    return this.config.train.lr * lrMultiplier(step, this.schedule);
+  }
+
+  get schedule(): LrSchedule {
+    const { stepsPerEpoch, phase, extensions } = this.state;
+    const { train, prelora } = this.config;
+    return {
+      lrWarmupSteps: durationSteps(train.lrWarmupSteps, stepsPerEpoch),
+      totalSteps: this.#firstTotalSteps(),
+      lrFloor: train.lrFloor,
+      lrRampSteps: durationSteps(prelora.lrRampSteps, stepsPerEpoch),
+      freezeStep: phase.freezeStep,
+      extensions,
+    };
+  }
+
+  /** T before any edit of epochs: what the run was created with. */
+  #firstTotalSteps(): number {
+    return this.options.store.config.train.epochs * this.state.stepsPerEpoch;
+  }
+
+  // ---- snapshot, epoch ---------------------------------------------------------------------------------------------
+
+  #takeSnapshot(result: UpdateResult): void {
+    const norms = this.trainer.measureNorms();
+    const { interval } = this.state;
+    const modules = Object.entries(norms).map(([module, norm]) => [module, { ...norm, gradNorm: result.moduleGradNorms[module] ?? null }]);
+    const snapshot: SnapshotRecord = { ...this.#place(), loss: interval.loss / interval.count, modules: Object.fromEntries(modules) };
+    this.state.interval = { loss: 0, count: 0 };
+    this.recorder.snapshot(snapshot);
+    const outcome = afterSnapshot(this.state.phase, snapshot, this.settings);
+    this.#accept(outcome);
+    if (outcome.report) this.recorder.activity(outcome.report.words);
+  }
+
+  async #endEpoch(): Promise<void> {
+    const { epoch, step, stepsPerEpoch } = this.state;
+    const number = step / stepsPerEpoch;
+    const isLast = step >= this.state.totalSteps;
+    const scores = isLast || number % this.config.train.evalEvery === 0 ? await this.evaluate() : null;
+    await this.recorder.epoch({
+      ...this.#place(),
+      epoch: number,
+      trainLoss: epoch.loss / epoch.count,
+      trainTop1: epoch.correct / epoch.count,
+      valLoss: scores && scores.loss / scores.count,
+      valTop1: scores && scores.top1 / scores.count,
+      valTop5: scores && scores.top5 / scores.count,
+      seconds: epoch.seconds,
+      imagesPerSecond: epoch.count / epoch.seconds,
+      peakMemoryBytes: this.#memory.peakBytes(),
+      lr: this.learningRate(step),
+    });
+    this.state.epoch = { loss: 0, correct: 0, count: 0, seconds: 0 };
+    if (scores) await this.#keepBest(scores.top1 / scores.count, number);
+  }
+
+  /** Sums over the whole validation split; changes nothing. */
+  async evaluate(): Promise<EvaluationSums> {
+    this.recorder.activity('evaluating');
+    const parts: EvaluationSums[] = [];
+    for await (const batch of openEvalBatches(this.options.dataset, this.config, this.trainer.evalBatch)) {
+      parts.push(this.trainer.evaluateBatch(batch));
+    }
+    this.recorder.activity('training');
+    return addSums(parts);
+  }
+
+  async #keepBest(valTop1: number, epoch: number): Promise<void> {
+    if (this.state.best === null || valTop1 > this.state.best.valTop1) {
+      this.state.best = { step: this.state.step, epoch, valTop1 };
+      this.state.evaluationsWithoutBest = 0;
+      this.checkpointRequested = true;
+      return;
+    }
+    this.state.evaluationsWithoutBest++;
+    const patience = this.config.train.earlyStopPatience;
+    if (patience === 0 || this.state.evaluationsWithoutBest < patience) return;
+    this.journal('early-stop', 'rule', { patience, best: this.state.best });
+    this.state.totalSteps = this.state.step;
+  }
+
+  // ---- phases ------------------------------------------------------------------------------------------------------
+
+  async #switchPhase(): Promise<void> {
+    await this.#pinCheckpoint('before-switch');
+    this.#closePhase();
+    const { plan, ...outcome } = applySwitch(this.state.phase, this.state.step, this.settings);
+    const isReset = outcome.state.phase === 'full';
+    this.state.ranks = plan.modules;
+    this.#accept(outcome);
+    if (!isReset) {
+      const { step, reason, modules, adapterParameters, trainableAfterFreeze, share } = plan;
+      await this.recorder.ranks({ step, reason, modules, adapterParameters, trainableAfterFreeze, share });
+    }
+    this.#replaceTrainer((tensors) => (isReset ? resetOptimizer(tensors) : switchState(tensors, this.config, adaptedRanks(this.state))));
+    await this.writeStatus({ now: true });
+  }
+
+  async #freeze(): Promise<void> {
+    this.#closePhase();
+    this.#accept(applyFreeze(this.state.phase, this.state.step));
+    this.#replaceTrainer((tensors) => freezeState(tensors, this.config, adaptedRanks(this.state)));
+    this.checkpointRequested = true;
+    await this.writeStatus({ now: true });
+  }
+
+  /** State out of one program and into the next. The old one is freed first, so that both are never there at once. */
+  #replaceTrainer(change: (tensors: TensorState) => TensorState): void {
+    const tensors = this.trainer.readState();
+    this.trainer.dispose();
+    this.trainer = this.#createTrainer(change(tensors));
+    this.#openPhase();
+  }
+
+  #createTrainer(state: TensorState): PhaseTrainer {
+    const { start, startEager } = this.options;
+    return new PhaseTrainer({
+      config: this.config,
+      phase: this.state.phase.phase,
+      ranks: adaptedRanks(this.state),
+      state,
+      start,
+      startEager,
+    });
+  }
+
+  #openPhase(): void {
+    this.#memory.resetPeak();
+    this.#throughput = new Throughput();
+    const { phases, phase, step } = this.state;
+    const last = phases.at(-1);
+    if (last && last.phase === phase.phase && last.endStep === null) return; // resumed inside it
+    const { trainable } = countInPhase(this.config, phase.phase, this.#rankPlan());
+    phases.push({
+      phase: phase.phase,
+      startStep: step,
+      endStep: null,
+      imagesPerSecond: null,
+      stepMsMedian: null,
+      peakMemoryBytes: null,
+      trainableParameters: trainable,
+    });
+  }
+
+  /** Brings the running phase's figures up to date; `end` closes it. */
+  #updatePhase(endStep: number | null): void {
+    const last = this.state.phases.at(-1);
+    if (!last) return;
+    const { imagesPerSecond, stepMsMedian } = this.#throughput;
+    Object.assign(last, {
+      endStep,
+      imagesPerSecond: imagesPerSecond ?? last.imagesPerSecond,
+      stepMsMedian: stepMsMedian ?? last.stepMsMedian,
+      peakMemoryBytes: Math.max(last.peakMemoryBytes ?? 0, this.#memory.peakBytes()),
+    });
+  }
+
+  #closePhase(): void {
+    this.#updatePhase(this.state.step);
+  }
+
+  #rankPlan(): Record<string, number> {
+    return Object.fromEntries(this.state.ranks.map(({ module, rank }) => [module, rank]));
+  }
+
+  // ---- checkpoints, undo -------------------------------------------------------------------------------------------
+
+  #checkpointDue(): boolean {
+    const { step, stepsPerEpoch, totalSteps } = this.state;
+    if (this.checkpointRequested || step >= totalSteps) return true;
+    const every = durationSteps(this.config.train.checkpointEvery, stepsPerEpoch);
+    return every > 0 && step % every === 0;
+  }
+
+  /** Writes everything a resume needs; a pinned checkpoint of this step already holds it. */
+  async saveCheckpoint(): Promise<void> {
+    this.checkpointRequested = false;
+    if (this.#pinnedSteps.has(this.state.step)) return;
+    this.recorder.activity('writing a checkpoint');
+    this.#updatePhase(null);
+    await this.options.store.saveCheckpoint(checkpointContent(this.state, this.trainer.readState()));
+    const { best } = this.state;
+    if (best?.step === this.state.step) await this.options.store.writeBest(best);
+    await this.options.store.pruneCheckpoints({ newest: this.config.train.keepCheckpoints, best: best?.step ?? null });
+    this.recorder.activity('training');
+  }
+
+  async #pinCheckpoint(reason: 'before-switch' | 'before-undo'): Promise<void> {
+    const { step, segment } = this.state;
+    await this.saveCheckpoint();
+    await this.options.store.pinCheckpoint({ step, segment, reason });
+    this.#pinnedSteps.add(step);
+  }
+
+  /** Back to the checkpoint before the switch: full, paused, switching manual (method.md section 11). */
+  async undoSwitch(): Promise<void> {
+    const { switchStep } = this.state.phase;
+    if (switchStep === null) throw new PreloraError('bad-arguments', 'undo: there is no switch to undo');
+    const left = this.state;
+    if (left.step > switchStep) await this.#pinCheckpoint('before-undo');
+    const restored = restoreCheckpoint(await this.options.store.loadCheckpoint(switchStep));
+    const segment = await this.options.store.startSegment({ step: switchStep, segment: restored.state.segment }, 'undo');
+    await this.options.store.setRanksAside(left.segment);
+    const { config } = restored.state;
+    this.state = {
+      ...restored.state,
+      segment,
+      config: { ...config, prelora: { ...config.prelora, switching: 'manual' } },
+      phase: { ...restored.state.phase, pending: null },
+    };
+    this.trainer.dispose();
+    this.trainer = this.#createTrainer(restored.tensors);
+    await this.#batches.close();
+    this.#batches = this.#openBatches();
+    this.#openPhase();
+    this.#pinnedSteps.clear();
+    await this.options.store.pinCheckpoint({ step: switchStep, segment, reason: 'before-switch' });
+    this.status = 'paused';
+    this.journal('undone', 'user', { from: left.step, to: switchStep, switching: `${left.config.prelora.switching} → manual` });
+    this.checkpointRequested = true;
+  }
+
+  #openBatches(): TrainBatches {
+    return openTrainBatches(this.options.dataset, this.config, { fromStep: this.state.step });
+  }
+
+  // ---- begin, end, journal, status ---------------------------------------------------------------------------------
+
+  async #begin(): Promise<void> {
+    const { backend } = this.options;
+    const { base } = countInPhase(this.config, 'full', {});
+    this.journal('started', 'program', {
+      parameters: base,
+      backend: backend.name,
+      version: backend.version,
+      device: backend.device,
+      why: backend.why,
+    });
+  }
+
+  async #end(): Promise<RunEnd> {
+    const end: RunEnd = this.status === 'diverged' ? 'diverged' : this.stopRequested ? 'interrupted' : 'finished';
+    if (end === 'finished') this.#closePhase();
+    else await this.saveCheckpoint();
+    this.status = end;
+    this.journal(end, 'program', {});
+    await this.writeStatus({ now: true });
+    this.options.store.sync();
+    return end;
+  }
+
+  /** Takes a decision over and journals what came with it. */
+  #accept({ state, events }: Outcome): void {
+    this.state.phase = state;
+    for (const { kind, by, detail } of events) this.journal(kind, by, detail);
+  }
+
+  /** For commands, which decide by the same functions. */
+  accept(outcome: Outcome): void {
+    this.#accept(outcome);
+    this.checkpointRequested = true;
+  }
+
+  journal(kind: string, by: 'user' | 'rule' | 'program', detail: Record<string, unknown>): void {
+    this.recorder.event({ kind, step: this.state.step, by, detail }, this.state.segment);
+  }
+
+  #place(): { step: number; epoch: number; phase: 'full' | 'warmup' | 'lora'; segment: number } {
+    const { step, stepsPerEpoch, phase, segment } = this.state;
+    // The phase an update began in; the phase moves only after the records of its boundary are written.
+    return { step, epoch: step / stepsPerEpoch, phase: phase.phase, segment };
+  }
+
+  async writeStatus(when: { now?: boolean } = {}): Promise<void> {
+    await this.recorder.status(this.#statusFile(), when);
+  }
+
+  /** Seconds to the end at the present pace, null while that is not known. */
+  get secondsLeft(): number | null {
+    const ms = this.#throughput.recentStepMs;
+    return ms === null ? null : ((this.state.totalSteps - this.state.step) * ms) / 1000;
+  }
+
+  #statusFile(): StatusFile {
+    const { state, options } = this;
+    const { name, version, device, why } = options.backend;
+    const counts = countInPhase(this.config, state.phase.phase, this.#rankPlan());
+    return {
+      runId: options.store.runId,
+      name: this.config.name,
+      status: this.status,
+      phase: state.phase.phase,
+      step: state.step,
+      totalSteps: state.totalSteps,
+      stepsPerEpoch: state.stepsPerEpoch,
+      epoch: Math.floor(state.step / state.stepsPerEpoch),
+      epochs: state.totalSteps / state.stepsPerEpoch,
+      segment: state.segment,
+      switchStep: state.phase.switchStep,
+      freezeStep: state.phase.freezeStep,
+      trainableParameters: counts.trainable,
+      totalParameters: counts.base + counts.adapters,
+      best: state.best,
+      backend: { name, version, device, why, compiled: this.trainer.isCompiled },
+      message: this.message,
+      updatedAt: new Date().toISOString(),
+      secondsLeft: this.secondsLeft,
+      phases: state.phases,
+    };
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * From a config to a run that can train, and from a run folder back to one: data, backend, folder, checkpoint, in that order, so that what
+ * is wrong with the data or the config is said before anything is written.
+ */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { runEager } from '../compile/eagerProgram.ts';
+import { stepsPerEpoch } from '../core/duration.ts';
+import { resolveWithData } from '../core/resolveConfig.ts';
+import { type Dataset, openDataset } from '../data/dataset.ts';
+import { type ChosenBackend, chooseBackend } from '../engine/choose.ts';
+import type { ResolvedConfig, RunConfig } from '../protocol/config.ts';
+import { PreloraError } from '../protocol/reply.ts';
+import { runsRoot } from '../store/paths.ts';
+import { type RecordKind, readRecords } from '../store/runFolder.ts';
+import { createRun, openRun, type RunStore } from '../store/runStore.ts';
+import { CommandQueue } from './commands.ts';
+import { TrainingRun } from './loop.ts';
+import type { RunListener } from './recorder.ts';
+import { programStarter } from './runProgram.ts';
+import { initialRunState, type RunState, restoreCheckpoint } from './runState.ts';
+import { initialState } from './switchPhase.ts';
+
+export interface StartRunOptions {
+  listener?: RunListener;
+  commands?: CommandQueue;
+  isAttended?: boolean;
+  /** Progress and warnings in words, before training begins. */
+  say?: (message: string) => void;
+  signal?: AbortSignal;
+}
+
+/** Starts a new run of `config` in `dir`, or in a new folder below the runs root. */
+export async function startRun(config: RunConfig, dir: string | null, options: StartRunOptions = {}): Promise<TrainingRun> {
+  const dataset = await openDataset(config.data, {
+    channels: config.model.inChannels,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  const resolved = resolveWithData(config, factsOf(dataset));
+  const backend = await chooseBackend(resolved.engine);
+  const named = { ...resolved, name: resolved.name || defaultName(resolved, new Date()) };
+  const store = await createRun({ dir: dir ?? newRunDir(named.name), config: named });
+  const engine = { backend: backend.name, version: backend.version, threads: backend.threads, compiled: false };
+  const state = initialRunState(named, stepsPerEpoch(dataset.train.count, named.train.batchSize, named.train.dropLast), engine);
+  await store.writeDataReport(dataset.report);
+  return open(store, { dataset, backend, state, tensors: initialState(named) }, options);
+}
+
+/** Continues a run from its newest good checkpoint, exactly. Throws `not-found`, `busy`, `checkpoint-damaged` or what the data throws. */
+export async function resumeRun(dir: string, options: StartRunOptions = {}): Promise<TrainingRun> {
+  const store = await openRun(dir);
+  try {
+    for (const { file, bytes } of store.torn) options.say?.(`${file}: a torn last line of ${bytes} bytes was cut off`);
+    const { step, damaged } = await store.newestGoodCheckpoint();
+    for (const message of damaged) options.say?.(message);
+    if (step === null) return await restart(store, options);
+    const { state, tensors } = restoreCheckpoint(await store.loadCheckpoint(step));
+    const { dataset, backend } = await openFor(state.config, options);
+    requireSameData(dataset, state);
+    warnIfInexact(state, backend, options);
+    if (await hasRecordsPast(dir, state)) state.segment = await store.startSegment(state, 'resume after an unclean end');
+    const run = open(store, { dataset, backend, state, tensors }, options);
+    run.journal('resumed', 'program', { backend: backend.name, version: backend.version, threads: backend.threads });
+    return run;
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/** A run that was killed before its first checkpoint begins again in a new segment. */
+async function restart(store: RunStore, options: StartRunOptions): Promise<TrainingRun> {
+  const { dataset, backend } = await openFor(store.config, options);
+  const engine = { backend: backend.name, version: backend.version, threads: backend.threads, compiled: false };
+  const { train } = store.config;
+  const state = initialRunState(store.config, stepsPerEpoch(dataset.train.count, train.batchSize, train.dropLast), engine);
+  state.segment = await store.startSegment({ step: 0, segment: 0 }, 'no checkpoint yet');
+  return open(store, { dataset, backend, state, tensors: initialState(store.config) }, options);
+}
+
+async function openFor(config: ResolvedConfig, { signal }: StartRunOptions): Promise<{ dataset: Dataset; backend: ChosenBackend }> {
+  const dataset = await openDataset(config.data, { channels: config.model.inChannels, ...(signal ? { signal } : {}) });
+  return { dataset, backend: await chooseBackend(config.engine) };
+}
+
+type Start = Pick<TrainingRun['options'], 'dataset' | 'backend'> & { state: RunState; tensors: ReturnType<typeof initialState> };
+
+function open(store: RunStore, { dataset, backend, state, tensors }: Start, options: StartRunOptions): TrainingRun {
+  const warn = (message: string): void => options.say?.(message);
+  return new TrainingRun(
+    {
+      store,
+      dataset,
+      backend,
+      start: programStarter({ backend, compiled: state.config.engine.compiled, warn }),
+      startEager: runEager,
+      commands: options.commands ?? new CommandQueue(),
+      listener: options.listener ?? {},
+      isAttended: options.isAttended ?? false,
+    },
+    state,
+    tensors,
+  );
+}
+
+/** Whether a killed process wrote records that the checkpoint does not know: they are about to be made again. */
+async function hasRecordsPast(dir: string, { step }: RunState): Promise<boolean> {
+  for (const kind of ['metrics', 'epochs', 'snapshots'] satisfies RecordKind[]) {
+    if ((await readRecords(dir, kind)).some((record) => record.step > step)) return true;
+  }
+  return false;
+}
+
+function requireSameData(dataset: Dataset, { config, stepsPerEpoch: expected }: RunState): void {
+  const { batchSize, dropLast } = config.train;
+  const now = stepsPerEpoch(dataset.train.count, batchSize, dropLast);
+  if (now === expected && dataset.classNames.length <= config.model.numClasses) return;
+  const message = `${dataset.root}: gives ${now} steps per epoch, the run was started with ${expected}; put the original data back`;
+  throw new PreloraError('inexact-resume', message, 'data.source');
+}
+
+function warnIfInexact({ engine }: RunState, backend: ChosenBackend, { say }: StartRunOptions): void {
+  const same = engine.backend === backend.name && engine.version === backend.version && engine.threads === backend.threads;
+  if (same) return;
+  const before = `${engine.backend} ${engine.version}, ${engine.threads} threads`;
+  say?.(`the run was on ${before} and goes on with ${backend.name} ${backend.version}, ${backend.threads} threads: not bit-identical`);
+}
+
+/** What resolveConfig needs to know of the data. */
+export function factsOf(dataset: Dataset): Parameters<typeof resolveWithData>[1] {
+  const { mean, std } = dataset.normalization;
+  return { trainCount: dataset.train.count, channels: dataset.channels, numClasses: dataset.classNames.length, mean, std };
+}
+
+function defaultName({ preset }: RunConfig, now: Date): string {
+  return `${preset ?? 'run'}-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
+}
+
+/** A folder of that name below the runs root, numbered when there is one already. */
+function newRunDir(name: string): string {
+  const safe = name.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 100);
+  const base = path.join(runsRoot(), safe);
+  for (let n = 1; ; n++) {
+    const dir = n === 1 ? base : `${base}-${n}`;
+    if (!existsSync(dir)) return dir;
+  }
+}
