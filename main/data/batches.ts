@@ -7,9 +7,10 @@ import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { type PlannedBatch, planBatches } from './batchPlan.ts';
 import { type BatchRunner, createBatchRunner } from './batchRunner.ts';
+import { brokenLimit } from './brokenLimit.ts';
 import type { BatchRecipe, BatchTask, BuiltBatch, ReplacedImage } from './buildBatch.ts';
 import type { Dataset } from './dataset.ts';
-import type { Split } from './images.ts';
+import { canConvertChannels, type Split } from './images.ts';
 
 /** Input of one forward pass in training. */
 export interface Batch {
@@ -53,18 +54,11 @@ export interface TrainBatches {
   close(): Promise<void>;
 }
 
-/** Beside data.maxBroken, this many broken images are always allowed (formats.md section 9, corruption policy). */
-const BROKEN_ALWAYS_ALLOWED = 10;
 const MAX_DEFAULT_WORKERS = 4;
 
 /** Threads used when data.workers is empty: one core stays free for the training thread. */
 export function defaultWorkers(): number {
   return Math.min(MAX_DEFAULT_WORKERS, Math.max(1, availableParallelism() - 1));
-}
-
-/** How many of `total` images may be broken. */
-export function brokenLimit(total: number, maxBroken: number): number {
-  return Math.max(BROKEN_ALWAYS_ALLOWED, Math.floor(total * maxBroken));
 }
 
 /** Opens the training batches at update `fromStep`. The caller closes the stream. Throws bad-config when the sizes do not fit the data. */
@@ -100,13 +94,17 @@ function* evalTasks(count: number, batchSize: number): Generator<BatchTask> {
   }
 }
 
-/** The model must take the channels and have the classes that the data has. */
+/** The model must take the channels, and have the classes, that the data can give. */
 function checkModel(dataset: Dataset, { model, data }: ResolvedConfig): void {
   const { channels, classNames } = dataset;
-  if (channels !== model.inChannels || data.mean.length !== channels || data.std.length !== channels) {
-    const given = `${data.mean.length} means and ${data.std.length} standard deviations`;
-    const message = `model.inChannels is ${model.inChannels} with ${given}; the data set was opened with ${channels} channels`;
+  if (!canConvertChannels(channels, model.inChannels)) {
+    const message = `model.inChannels is ${model.inChannels}, but the images have ${channels}`;
     throw new PreloraError('bad-config', message, 'model.inChannels');
+  }
+  for (const field of ['mean', 'std'] as const) {
+    if (data[field].length === model.inChannels) continue;
+    const message = `data.${field} has ${data[field].length} values; model.inChannels ${model.inChannels} needs as many`;
+    throw new PreloraError('bad-config', message, `data.${field}`);
   }
   if (classNames.length > model.numClasses) {
     const message = `model.numClasses ${model.numClasses} is less than the ${classNames.length} classes of the data`;

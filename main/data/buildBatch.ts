@@ -7,8 +7,9 @@ import type { ResolvedConfig } from '../protocol/config.ts';
 import { augment } from './augment.ts';
 import { evalGeometry, resizeAndCrop } from './crop.ts';
 import { type DecodeRules, UnreadableImage } from './decode.ts';
+import { eraseRandomly } from './erase.ts';
 import { readSample, samplePath } from './imageReader.ts';
-import type { RawImage, Split } from './images.ts';
+import { type RawImage, type Split, toChannels } from './images.ts';
 import { mixBatch, softTargets } from './mix.ts';
 import { normalizationTable, type PatchLayout, valuesPerImage, writePatches } from './patchify.ts';
 
@@ -55,6 +56,8 @@ interface ReadImage {
 
 /** Files decoded at once per batch: enough to keep libuv's threads busy, few enough to bound the memory of decoded images. */
 const DECODES_AT_ONCE = 8;
+/** Tells the draws of random erasing, made after normalisation, from those made before. */
+const ERASING = 1;
 
 /** Builds batches of one split. */
 export class BatchBuilder {
@@ -83,7 +86,9 @@ export class BatchBuilder {
       const group = Array.from(task.samples.subarray(from, from + DECODES_AT_ONCE), (sample) => this.read(sample, task, replaced));
       for (const { sample, image } of await Promise.all(group)) {
         if (!image) continue;
-        writePatches(this.prepare(image, sample, task), this.layout, this.table, patches, used.length * size);
+        const offset = used.length * size;
+        writePatches(this.prepare(image, sample, task), this.layout, this.table, patches, offset);
+        this.erase(patches, offset, sample, task);
         used.push(sample);
       }
     }
@@ -117,10 +122,21 @@ export class BatchBuilder {
     return { sample, image: null };
   }
 
+  /** The image as the model sees it this time: imageSize × imageSize bytes with all channels. */
   private prepare(image: RawImage, sample: number, { purpose, step }: BatchTask): RawImage {
     const { seed, model, data } = this.recipe;
-    if (purpose === 'eval') return resizeAndCrop(image, evalGeometry(model.imageSize, data.crop));
-    return augment(image, model.imageSize, data, randomStream(seed, 'augment', step, sample));
+    const square =
+      purpose === 'eval'
+        ? resizeAndCrop(image, evalGeometry(model.imageSize, data.crop))
+        : augment(image, model.imageSize, data, randomStream(seed, 'augment', step, sample));
+    return toChannels(square, model.inChannels);
+  }
+
+  private erase(patches: Float32Array, offset: number, sample: number, { purpose, step }: BatchTask): void {
+    const probability = this.recipe.data.randomErasing;
+    if (purpose === 'eval' || probability === 0) return;
+    const random = randomStream(this.recipe.seed, 'augment', step, sample, ERASING);
+    eraseRandomly(patches, offset, { layout: this.layout, probability, random });
   }
 
   private finish(task: BatchTask, built: Omit<BuiltBatch, 'labels' | 'targets'>): BuiltBatch {

@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import { PreloraError } from '../protocol/reply.ts';
 import { readSample } from './imageReader.ts';
-import { canConvertChannels, type RawImage, type Split, takeSamples } from './images.ts';
+import { canConvertChannels, type RawImage, type Split, takeSamples, toChannels } from './images.ts';
 import { knownNormalization, MEASURED_IMAGES, measureNormalization, type Normalization } from './normalization.ts';
-import { type DataReport, type DataSettings, type RawSource, type SourceFormat, throwIfAborted } from './rawSource.ts';
+import { type DataReport, type DataSettings, imageCount, type RawSource, type SourceFormat, throwIfAborted } from './rawSource.ts';
 import { readSource } from './sources.ts';
 import { chooseValidation } from './validation.ts';
 
@@ -56,7 +56,7 @@ export async function openDataset(data: DataSettings, { signal, channels = null 
     valOrigin: chosen.origin,
     normalization: normalization.origin,
     skipped: source.skipped,
-    converted: source.converted,
+    converted: { ...source.converted, ...channelConversions(source, given) },
     notes: source.notes,
   };
   return {
@@ -114,6 +114,14 @@ function givenChannels(source: RawSource, wanted: number | null): number {
   throw new PreloraError('bad-config', message, 'model.inChannels');
 }
 
+/** Images that are given with other channels than they have, counted over all splits. */
+function channelConversions({ splits, grayImages }: RawSource, channels: number): Record<string, number> {
+  const colour = imageCount(splits) - grayImages;
+  if (channels === 3 && grayImages > 0) return { 'gray repeated to RGB': grayImages };
+  if (channels === 1 && colour > 0) return { 'RGB reduced to gray (ITU-R 601 luma)': colour };
+  return {};
+}
+
 interface NormalizationChoice {
   data: DataSettings;
   channels: number;
@@ -154,7 +162,7 @@ async function* sampleEvenly(
   for (let i = 0; i < n; i++) {
     throwIfAborted(signal);
     const image = await Promise.resolve(readSample(split, Math.floor((i * split.count) / n), rules)).catch(() => null);
-    if (image) yield image;
+    if (image) yield toChannels(image, rules.channels);
   }
 }
 

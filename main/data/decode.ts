@@ -62,7 +62,7 @@ export async function inspectImage(file: string, { convertUnusual }: Pick<Decode
   return { gray: isGray(metadata), conversions };
 }
 
-/** Decodes a file or its bytes. Throws UnreadableImage with the reason when that fails or the rules refuse the image. */
+/** Decodes a file or its bytes; a gray image stays gray, an RGB one is reduced to gray where one channel is wanted. Throws UnreadableImage with the reason when that fails or the rules refuse the image. */
 export async function decodeImage(input: string | Uint8Array, { channels, convertUnusual }: DecodeRules): Promise<RawImage> {
   const sharp = await loadSharp();
   const metadata = await attempt(() => sharp(input, { limitInputPixels: false }).metadata());
@@ -83,7 +83,7 @@ export async function decodeImage(input: string | Uint8Array, { channels, conver
     width: info.width,
     channels: info.channels,
   };
-  return toChannels(image, channels);
+  return image.channels === 1 ? image : toChannels(image, channels);
 }
 
 /** Throws for images that are refused; returns the conversions that unusual ones need. */

@@ -7,7 +7,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PreloraError } from '../protocol/reply.ts';
 import type { PackedImages, Split } from './images.ts';
-import { checkLabels, type RawSource, type SplitName } from './rawSource.ts';
+import { checkLabels, imageCount, type RawSource, type SplitName } from './rawSource.ts';
 import { type ExpectedLength, fileError, readSharedFile } from './sharedFile.ts';
 
 const NAME = /^(.*?)(train|t10k|test)-(images|labels)[-.]idx\d-ubyte(?:\.gz)?$/;
@@ -50,6 +50,7 @@ export async function openIdx(root: string, transpose = false): Promise<RawSourc
     root,
     classNames,
     channels: images.channels,
+    grayImages: images.channels === 1 ? imageCount(splits) : 0,
     rawSize: [images.height, images.width],
     preset: null,
     splits,

@@ -1,13 +1,18 @@
-/** Reads one sample of a split as bytes with the channels the model takes, wherever it is stored. */
+/** Reads one sample of a split as bytes, wherever it is stored. */
 import path from 'node:path';
 import { type DecodeRules, decodeImage } from './decode.ts';
 import { packedImage, type RawImage, type Split, toChannels } from './images.ts';
 
-/** Throws UnreadableImage (asynchronously) for a file that cannot be used. Packed images come at once, so that a batch of them needs no await. */
+/**
+ * The sample with rules.channels channels, or gray where it is gray: repeating gray to RGB commutes with every change of geometry or
+ * colour, so it waits until after them. Packed images come at once, so that a batch of them needs no await; a file that cannot be
+ * used rejects with UnreadableImage.
+ */
 export function readSample(split: Split, sample: number, rules: DecodeRules): RawImage | Promise<RawImage> {
   const { images } = split;
-  if (images.kind === 'packed') return toChannels(packedImage(images, sample), rules.channels);
-  return decodeImage(samplePath(split, sample), rules);
+  if (images.kind === 'files') return decodeImage(samplePath(split, sample), rules);
+  const image = packedImage(images, sample);
+  return image.channels === 1 ? image : toChannels(image, rules.channels);
 }
 
 /** Where a sample is, for messages: its file, or its number in the split. */

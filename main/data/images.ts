@@ -71,7 +71,7 @@ export function toChannels(image: RawImage, channels: number): RawImage {
   const pixels = new Uint8Array(count * channels);
   const from = image.pixels;
   if (channels === 3) {
-    for (let i = 0; i < count; i++) pixels.fill(from[i] as number, i * 3, i * 3 + 3);
+    for (let i = 0, to = 0; i < count; i++, to += 3) pixels[to] = pixels[to + 1] = pixels[to + 2] = from[i] as number;
   } else {
     for (let i = 0; i < count; i++) pixels[i] = luma(from[i * 3] as number, from[i * 3 + 1] as number, from[i * 3 + 2] as number);
   }

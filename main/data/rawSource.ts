@@ -39,6 +39,8 @@ export interface RawSource {
   classNames: string[];
   /** Channels the images have by themselves. */
   channels: number;
+  /** How many of its images are gray. */
+  grayImages: number;
   /** Height and width when all images have the same. */
   rawSize: [number, number] | null;
   /** Known mean and std of this very data, if any. */
@@ -47,6 +49,11 @@ export interface RawSource {
   skipped: SkippedImage[];
   converted: Record<string, number>;
   notes: string[];
+}
+
+/** Images in all splits together. */
+export function imageCount(splits: RawSource['splits']): number {
+  return Object.values(splits).reduce((sum, split) => sum + split.count, 0);
 }
 
 /** Throws `label-range` at the first label that is not below `classes`. `where` names the file. */

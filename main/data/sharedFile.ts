@@ -20,8 +20,14 @@ export interface ExpectedLength {
   wrongLength(actual: number): PreloraError;
 }
 
-/** The bytes of `file`. `expect` reads the length off the first (up to 64) bytes and throws when they are not what they should be. */
-export async function readSharedFile(file: string, expect: (head: Uint8Array) => ExpectedLength): Promise<Uint8Array> {
+/**
+ * The length a file must have, by its first (up to 64) bytes; throws when those are not what they should be. `size` is what the
+ * file has now: of a compressed file the compressed bytes.
+ */
+export type LengthRule = (head: Uint8Array, size: number) => ExpectedLength;
+
+/** All bytes of `file`, unpacked. Throws what `expect` throws, its wrongLength, data-not-found or data-unreadable. */
+export async function readSharedFile(file: string, expect: LengthRule): Promise<Uint8Array> {
   const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
     throw fileError(file, error);
   });
@@ -30,8 +36,8 @@ export async function readSharedFile(file: string, expect: (head: Uint8Array) =>
     const start = await readAt(handle, 0, Math.min(size, GZIP_HEAD_BYTES));
     const gzipped = start[0] === 0x1f && start[1] === 0x8b;
     return gzipped
-      ? await readGzip(handle, size, expect(gunzipStart(file, start)))
-      : await readPlain(handle, size, expect(start.subarray(0, HEAD_BYTES)));
+      ? await readGzip(handle, size, expect(gunzipStart(file, start), size))
+      : await readPlain(handle, size, expect(start.subarray(0, HEAD_BYTES), size));
   } catch (error) {
     throw error instanceof PreloraError ? error : fileError(file, error as NodeJS.ErrnoException);
   } finally {

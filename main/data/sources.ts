@@ -4,12 +4,15 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PreloraError } from '../protocol/reply.ts';
+import { looksLikeCifar, openCifar } from './cifar.ts';
 import { looksLikeIdx, openIdx } from './idx.ts';
+import { openImageFolder } from './imageFolder.ts';
 import { type DataSettings, type RawSource, type SourceFormat, throwIfAborted } from './rawSource.ts';
 import { fileError } from './sharedFile.ts';
 
 /** Where Debian's package dataset-fashion-mnist puts its files. */
 const SYSTEM_FASHION_MNIST = '/usr/share/datasets/fashion-mnist';
+const CIFAR_FOLDERS = ['cifar-10-batches-bin', 'cifar-100-binary'];
 const FASHION_MNIST_CLASSES = ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'];
 
 /** Opens `source` in the layout that `data.format` names or its files show. Throws the data codes of formats.md section 9. */
@@ -20,7 +23,8 @@ export async function readSource(source: string, data: DataSettings, signal?: Ab
   const root = path.resolve(source);
   const format = data.format === 'auto' ? await detectFormat(root) : data.format;
   if (format === 'idx') return openIdx(root, data.transpose);
-  throw new PreloraError('data-unreadable', `${root}: no known format`);
+  if (format === 'folder') return openImageFolder(root, data, signal);
+  return openCifar(cifarFolder(root), format, data.labelLevel);
 }
 
 async function openSystemFashionMnist(): Promise<RawSource> {
@@ -32,10 +36,21 @@ async function openSystemFashionMnist(): Promise<RawSource> {
 }
 
 async function detectFormat(root: string): Promise<SourceFormat> {
-  const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
-    throw fileError(root, error);
+  const names = await namesIn(root);
+  if (looksLikeIdx(names)) return 'idx';
+  return looksLikeCifar(names) ?? looksLikeCifar(await namesIn(cifarFolder(root))) ?? 'folder';
+}
+
+/** The archives of CIFAR unpack to a folder inside; either may be given. */
+function cifarFolder(root: string): string {
+  const inner = CIFAR_FOLDERS.map((name) => path.join(root, name)).find((folder) => existsSync(folder));
+  return inner ?? root;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    throw fileError(folder, error);
   });
-  return looksLikeIdx(names) ? 'idx' : 'folder';
 }
 
 /** resources/ lies beside main/ in the sources and beside dist/ in a build. */

@@ -118,7 +118,8 @@ describe('training batches', () => {
     );
     expect(open({ batchSize: 4, microBatch: 3 })).toThrow('train.microBatch 3 does not divide train.batchSize 4');
     expect(open({}, { numClasses: 2 })).toThrow('model.numClasses 2 is less than the 3 classes of the data');
-    expect(open({}, { inChannels: 3 })).toThrow('model.inChannels is 3');
+    expect(open({}, { inChannels: 3 })).toThrow('data.mean has 1 values; model.inChannels 3 needs as many');
+    expect(open({}, { inChannels: 2 })).toThrow('model.inChannels is 2, but the images have 1');
   });
 });
 

@@ -1,0 +1,57 @@
+/** Single images beside the training stream: one sample to look at, and one picture of the user's to classify. */
+import type { ResolvedConfig } from '../protocol/config.ts';
+import { PreloraError } from '../protocol/reply.ts';
+import { evalGeometry, resizeAndCrop } from './crop.ts';
+import type { Dataset } from './dataset.ts';
+import { decodeImage, UnreadableImage } from './decode.ts';
+import { readSample, samplePath } from './imageReader.ts';
+import { type RawImage, toChannels } from './images.ts';
+import { normalizationTable, valuesPerImage, writePatches } from './patchify.ts';
+
+/** A sample of a data set as it is stored, with its class. */
+export interface ShownSample {
+  image: RawImage;
+  label: number;
+  className: string;
+  /** Its file, or its number in the split. */
+  path: string;
+}
+
+/** Throws bad-arguments for an index outside the split, data-unreadable when the file cannot be decoded. */
+export async function decodeSample(dataset: Dataset, split: 'train' | 'val', index: number): Promise<ShownSample> {
+  const from = dataset[split];
+  if (!Number.isInteger(index) || index < 0 || index >= from.count) {
+    throw new PreloraError('bad-arguments', `index ${index} is outside 0…${from.count - 1} of ${split}`, 'index');
+  }
+  const image = await readable(samplePath(from, index), readSample(from, index, { channels: dataset.channels, convertUnusual: true }));
+  const label = from.labels[index] as number;
+  return { image, label, className: dataset.classNames[label] as string, path: samplePath(from, index) };
+}
+
+/**
+ * A picture, by path or as the bytes of a file, as one row of model input: [1, tokens − 1, P·P·K], with the evaluation
+ * preprocessing of the run. Throws data-unreadable with the reason.
+ */
+export async function preprocessImage(picture: string | Uint8Array, config: Pick<ResolvedConfig, 'model' | 'data'>): Promise<Float32Array> {
+  const { imageSize, patchSize, inChannels } = config.model;
+  const name = typeof picture === 'string' ? picture : 'the picture';
+  const channels = inChannels === 1 ? 1 : 3;
+  if (channels !== inChannels) {
+    throw new PreloraError('bad-arguments', `the model takes ${inChannels} channels; only gray (1) and RGB (3) can be made from a picture`);
+  }
+  const image = await readable(name, decodeImage(picture, { channels, convertUnusual: true }));
+  const square = toChannels(resizeAndCrop(image, evalGeometry(imageSize, config.data.crop)), channels);
+  const layout = { imageSize, patchSize, channels };
+  const patches = new Float32Array(valuesPerImage(layout));
+  writePatches(square, layout, normalizationTable(config.data.mean, config.data.std), patches, 0);
+  return patches;
+}
+
+async function readable(name: string, image: RawImage | Promise<RawImage>): Promise<RawImage> {
+  try {
+    return await image;
+  } catch (error) {
+    if (error instanceof UnreadableImage) throw new PreloraError('data-unreadable', `${name}: ${error.message}`);
+    throw error;
+  }
+}
