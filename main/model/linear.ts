@@ -49,16 +49,24 @@ export function frozenLinear(x: Tensor2D, { weight, bias }: LinearWeights): Tens
 
 /** Gradients reach W and b only: the first layer, whose input is data. */
 export function inputLinear(x: Tensor2D, { weight, bias }: LinearWeights): Tensor2D {
-  const forward = (weight: Tensor) => ({
-    value: affine(x, weight as Tensor2D, bias),
-    gradFunc: (g: Tensor) => (bias ? [transposedTimes(x, g as Tensor2D), columnSums(g as Tensor2D)] : [transposedTimes(x, g as Tensor2D)]),
-  });
+  const forward = (weight: Tensor, ...rest: unknown[]) => {
+    (rest.at(-1) as (tensors: Tensor[]) => void)([x]);
+    const gradFunc = (g: Tensor, [x]: Tensor[]) => {
+      const rows = g as Tensor2D;
+      const dWeight = transposedTimes(x as Tensor2D, rows);
+      return bias ? [dWeight, columnSums(rows)] : [dWeight];
+    };
+    return { value: affine(x, weight as Tensor2D, bias), gradFunc };
+  };
   return customOp(forward, bias ? [weight, bias] : [weight]) as Tensor2D;
 }
 
 type CustomForward = (...inputs: never[]) => { value: Tensor; gradFunc: (g: Tensor, saved: Tensor[]) => Tensor[] };
 
-/** tf.customGrad with honest types: its own demand `gradFunc` to be written for one fixed number of inputs. */
+/**
+ * tf.customGrad with honest types: its own demand `gradFunc` to be written for one fixed number of inputs. What `gradFunc` needs beside
+ * parameters and other inputs of the step must be saved, whoever made it: the forward pass's own tensors are gone by then.
+ */
 export function customOp(forward: CustomForward, inputs: Tensor[]): Tensor {
   return tf.customGrad(forward as unknown as Parameters<typeof tf.customGrad>[0])(...inputs);
 }

@@ -9,15 +9,16 @@ import { customOp } from '../model/linear.ts';
 
 /** Weighted sum over the batch: `logits` and `targets` `[B, C]`, `weights` `[B]` → scalar. The gradient reaches the logits. */
 export function softTargetCrossEntropy(logits: Tensor2D, targets: Tensor2D, weights: Tensor1D): Scalar {
-  const column = tf.reshape(weights, [-1, 1]);
+  // Made anew in the backward pass: only saved tensors and the caller's own outlive the forward pass.
+  const column = () => tf.reshape(weights, [-1, 1]);
   const forward = (logits: Tensor, save: (tensors: Tensor[]) => void) => {
     const shifted = tf.sub(logits, tf.max(logits, -1, true));
     const logSum = tf.log(tf.sum(tf.exp(shifted), -1, true)); // [B, 1]
     const logProbabilities = tf.sub(shifted, logSum); // [B, C]
-    save([logProbabilities]);
-    const value = tf.neg(tf.sum(tf.mul(tf.mul(targets, logProbabilities), column)));
+    save([logProbabilities, column]);
+    const value = tf.neg(tf.sum(tf.mul(tf.mul(targets, logProbabilities), column())));
     const gradFunc = (g: Tensor, [logProbabilities]: Tensor[]) => {
-      const slope = tf.mul(tf.sub(tf.exp(logProbabilities as Tensor), targets), column);
+      const slope = tf.mul(tf.sub(tf.exp(logProbabilities as Tensor), targets), column());
       return [tf.mul(slope, g)];
     };
     return { value, gradFunc };
