@@ -63,7 +63,7 @@ const RULES: ReadonlyMap<string, ShapeRule> = new Map([
   ['Pack', (call) => [packed(call)]],
   ['PadV2', (call) => [padded(call)]],
   ['Range', (call) => [{ shape: [rangeLength(call)], dtype: input(call, 0).dtype }]],
-  ['Reshape', (call) => [{ shape: integers(call, 1), dtype: input(call, 0).dtype }]],
+  ['Reshape', (call) => [reshaped(call)]],
   ['Select', (call) => [input(call, 1)]],
   ['SelectV2', (call) => [{ shape: broadcast(call, 1, 2), dtype: input(call, 1).dtype }]],
   ['Slice', (call) => [{ shape: integers(call, 2), dtype: input(call, 0).dtype }]],
@@ -130,6 +130,15 @@ function broadcastShapes(a: readonly number[], b: readonly number[], op: string)
     if (sideA !== sideB && sideA !== 1 && sideB !== 1) throw new UncompilableError(`${op} cannot broadcast [${a}] with [${b}]`);
     return sideA === 1 ? sideB : sideA;
   });
+}
+
+/** One side may be −1: what is left. */
+function reshaped(call: OpCall): TensorSpec {
+  const { shape, dtype } = input(call, 0);
+  const wanted = integers(call, 1);
+  const known = wanted.reduce((size, side) => (side < 0 ? size : size * side), 1);
+  const size = shape.reduce((product, side) => product * side, 1);
+  return { shape: wanted.map((side) => (side < 0 ? size / known : side)), dtype };
 }
 
 function reduced(call: OpCall): TensorSpec {

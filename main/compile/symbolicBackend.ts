@@ -178,6 +178,11 @@ export class SymbolicBackend extends tf.KernelBackend {
   #symbolOf(tensor: TensorInfo): Symbol {
     const symbol = this.#symbols.get(tensor.dataId);
     if (symbol) return symbol;
+    if ((tensor as Tensor).isDisposed) {
+      throw new Error(
+        'the function uses a tensor that is disposed: the backward pass of tf.customGrad may use only what its forward pass saved',
+      );
+    }
     const shape = tensor.shape.join(',');
     throw new UncompilableError(
       `the function uses a tensor ${tensor.dtype}[${shape}] from outside: make it an input or a variable, or build it inside from plain numbers`,
