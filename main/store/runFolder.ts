@@ -4,7 +4,8 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { CONFIG_VERSION, type ResolvedConfig, RunConfig } from '../protocol/config.ts';
+import { parseConfig } from '../core/resolveConfig.ts';
+import type { ResolvedConfig, RunConfig } from '../protocol/config.ts';
 import { EpochRecord, EventRecord, MetricsRecord, RanksFile, SnapshotRecord } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { StatusFile } from '../protocol/run.ts';
@@ -94,21 +95,18 @@ export async function readLineage(runDir: string): Promise<IsLive> {
   return liveRecords(await readSegmentStarts(runDir));
 }
 
-/** The run's resolved config. Throws `not-found` when `runDir` is no run, `bad-config` or `run-damaged` when it cannot be used. */
+/** The run's resolved config. Throws `not-found` when `runDir` is no run, `bad-config` or `run-damaged` with field and rule. */
 export async function readConfig(runDir: string): Promise<ResolvedConfig> {
   const file = path.join(runDir, CONFIG_FILE);
   const value = await readJson(file);
   if (value === null) throw new PreloraError('not-found', `${runDir} is not a run: it has no ${CONFIG_FILE}`);
-  requireKnownVersion(value, file);
-  return requireResolved(parseWith(RunConfig as Schema<RunConfig>, value, file), file);
-}
-
-/** Refuses the config of a later program: guessing at fields it does not know would train something else. */
-export function requireKnownVersion(value: unknown, file: string): void {
-  const version = (value as { schemaVersion?: unknown } | null)?.schemaVersion;
-  if (typeof version !== 'number' || version <= CONFIG_VERSION) return;
-  const rule = `config is version ${version}, this program reads up to ${CONFIG_VERSION}`;
-  throw new PreloraError('bad-config', `${file}: ${rule}`, 'schemaVersion');
+  try {
+    return requireResolved(parseConfig(value), file);
+  } catch (error) {
+    if (error instanceof PreloraError && error.code === 'bad-config')
+      throw new PreloraError(error.code, `${file}: ${error.message}`, error.field);
+    throw error;
+  }
 }
 
 /** A stored config has nothing left open that training needs; one edited by hand might. */

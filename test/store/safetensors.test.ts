@@ -159,7 +159,11 @@ test('what was written is read back bit for bit, and its size was known before',
 
 test('values can be fetched tensor by tensor, each when its turn comes', async () => {
   const order: string[] = [];
-  const lazy = new Map([...two].map(([name, { shape, data }]) => [name, { shape, data: async () => (order.push(name), data) }]));
+  const fetched = (name: string, data: Float32Array) => async (): Promise<Float32Array> => {
+    order.push(name);
+    return data;
+  };
+  const lazy = new Map([...two].map(([name, { shape, data }]) => [name, { shape, data: fetched(name, data) }]));
   const file = path.join(temporaryFolder(), 'lazy.safetensors');
   await writeSafetensors(file, lazy, TORCH_METADATA);
   expect(order).toEqual(['a.bias', 'b.weight']);
