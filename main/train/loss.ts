@@ -15,7 +15,7 @@ export function softTargetCrossEntropy(logits: Tensor2D, targets: Tensor2D, weig
     const shifted = tf.sub(logits, tf.max(logits, -1, true));
     const logSum = tf.log(tf.sum(tf.exp(shifted), -1, true)); // [B, 1]
     const logProbabilities = tf.sub(shifted, logSum); // [B, C]
-    save([logProbabilities, column]);
+    save([logProbabilities]);
     const value = tf.neg(tf.sum(tf.mul(tf.mul(targets, logProbabilities), column())));
     const gradFunc = (g: Tensor, [logProbabilities]: Tensor[]) => {
       const slope = tf.mul(tf.sub(tf.exp(logProbabilities as Tensor), targets), column());
