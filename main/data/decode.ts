@@ -114,6 +114,7 @@ async function attempt<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    throw new UnreadableImage((error as Error).message.split('\n')[0]);
+    const [reason = ''] = (error as Error).message.split('\n');
+    throw new UnreadableImage(/unsupported image format/.test(reason) ? 'is empty or not a JPEG, PNG, WebP, GIF or TIFF image' : reason);
   }
 }
