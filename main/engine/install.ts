@@ -54,8 +54,8 @@ const REMOVED = 'removed-';
  * `interrupted` when `signal` stops it. In all cases nothing that was installed before is harmed.
  */
 export async function installEngine(options: InstallOptions): Promise<InstalledEngine> {
-  const { onProgress = () => {}, signal = new AbortController().signal, ...rest } = options;
-  const plan: Plan = { root: enginesRoot(), sources: engineSources, python: 'python3', makeAddon, testAddon, ...rest };
+  const plan = resolvePlan(options);
+  const { onProgress = () => {}, signal = new AbortController().signal } = options;
   const context: InstallContext = { onProgress, signal };
   const present = findEngine(plan.variant, plan.root);
   if (present) return present;
@@ -71,6 +71,17 @@ export async function installEngine(options: InstallOptions): Promise<InstalledE
     checkNotStopped(context);
     throw installFault(error, plan.root);
   }
+}
+
+function resolvePlan(options: InstallOptions): Plan {
+  return {
+    variant: options.variant,
+    root: options.root ?? enginesRoot(),
+    sources: options.sources ?? engineSources,
+    python: options.python === undefined ? 'python3' : options.python,
+    makeAddon: options.makeAddon ?? makeAddon,
+    testAddon: options.testAddon ?? testAddon,
+  };
 }
 
 /** The holder of the lock is alone, so whatever lies half-built is some killed install's. */

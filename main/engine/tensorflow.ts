@@ -36,7 +36,9 @@ export async function startTensorflow(engine: InstalledEngine): Promise<NativeSt
     `${PACKAGE}/dist/nodejs_kernel_backend`,
   ) as typeof import('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js');
   require(`${PACKAGE}/dist/register_all_kernels`);
-  tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, PACKAGE) as unknown as KernelBackend, 3);
+  if (!tf.findBackendFactory('tensorflow')) {
+    tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(binding, PACKAGE) as unknown as KernelBackend, 3);
+  }
   if (!(await tf.setBackend('tensorflow'))) throw new Error('tfjs refused the backend');
   await tf.ready();
   return { backend: tf.backend() as NativeBackend, binding, version: binding.TF_Version, onGpu: binding.isUsingGpuDevice() };
