@@ -478,6 +478,18 @@ export class TrainingRun {
     await this.recorder.status(this.#statusFile(), when);
   }
 
+  /** Exact counts: the base, the adapters of the plan, and what trains after the freeze. */
+  parameterCounts(): { total: number; adapters: number; trainableAfterFreeze: number | null; sharePercent: number | null } {
+    const { base, adapters, trainable, share } = countInPhase(this.config, 'lora', this.#rankPlan());
+    const isPlanned = this.state.phase.switchStep !== null && this.state.phase.phase !== 'full';
+    return {
+      total: base,
+      adapters: isPlanned ? adapters : 0,
+      trainableAfterFreeze: isPlanned ? trainable : null,
+      sharePercent: isPlanned ? share : null,
+    };
+  }
+
   /** Seconds to the end at the present pace, null while that is not known. */
   get secondsLeft(): number | null {
     const ms = this.#throughput.recentStepMs;

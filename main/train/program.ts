@@ -42,6 +42,18 @@ export function createProgram(setup: PhaseProgramSetup): GraphProgram {
   return { variables: programVariables(setup), functions };
 }
 
+export type EvaluationSetup = Pick<PhaseProgramSetup, 'model' | 'ranks' | 'trainable' | 'shapes' | 'evalBatch' | 'emaDecay'>;
+
+/** A program that only evaluates: the parameters, and their averaged copies where they are kept. */
+export function createEvaluation(setup: EvaluationSetup): GraphProgram {
+  const variables: Record<string, TensorSpec> = {};
+  for (const [path, shape] of setup.shapes) variables[path] = { shape, dtype: 'float32' };
+  if (setup.emaDecay > 0) {
+    for (const path of setup.trainable) variables[averageVariable(path)] = variables[path] as TensorSpec;
+  }
+  return { variables, functions: { evaluate: evaluateFunction(setup) } };
+}
+
 /** A program over the same variables that only computes the gradients' squared norms: finds the tensor that is not finite. */
 export function createProbe(setup: PhaseProgramSetup): GraphProgram {
   const probe: GraphFunction = {
@@ -115,7 +127,7 @@ function applyFunction(setup: PhaseProgramSetup): GraphFunction {
   };
 }
 
-function evaluateFunction({ model, ranks, trainable, emaDecay, evalBatch }: PhaseProgramSetup): GraphFunction {
+function evaluateFunction({ model, ranks, trainable, emaDecay, evalBatch }: EvaluationSetup): GraphFunction {
   const averaged = new Set(emaDecay > 0 ? trainable : []);
   return {
     inputs: { patches: { shape: [evalBatch, tokenCount(model) - 1, patchDim(model)], dtype: 'float32' } },
