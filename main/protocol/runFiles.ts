@@ -7,8 +7,10 @@ import { z } from 'zod';
 import { Phase } from './run.ts';
 
 const count = z.number().int().min(0);
+/** Lower-case hex. */
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-export const CHECKPOINT_VERSION = 1;
+export const CHECKPOINT_VERSION = 1 as const;
 
 /** manifest.json of a checkpoint, written last: with it the checkpoint is complete. */
 export const CheckpointManifest = z.looseObject({
@@ -20,11 +22,13 @@ export const CheckpointManifest = z.looseObject({
   /** The run's segment when it was written (method.md section 11). */
   segment: count,
   createdAt: z.string(),
-  files: z.array(z.object({ name: z.string(), bytes: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) })),
+  files: z.array(z.object({ name: z.string(), bytes: count, sha256 })),
   /** Tensors in all files together. */
   tensors: count,
   /** Bytes of each append-only file that belong to this state. */
   appendLengths: z.record(z.string(), count),
+  /** Of the manifest itself without this key, as indented JSON: the one file that no other file vouches for. */
+  sha256,
 });
 export type CheckpointManifest = z.output<typeof CheckpointManifest>;
 

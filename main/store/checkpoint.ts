@@ -122,8 +122,8 @@ async function writeFiles(
   }
   files.push({ name: STATE_FILE, ...(await writeText(path.join(folder, STATE_FILE), stateText)) });
   const { step, phase, segment } = content;
-  const manifest: CheckpointManifest = {
-    format: 'prelora-checkpoint',
+  const unsigned = {
+    format: 'prelora-checkpoint' as const,
     version: CHECKPOINT_VERSION,
     runId: run.runId,
     step,
@@ -134,8 +134,15 @@ async function writeFiles(
     tensors,
     appendLengths: run.appendLengths,
   };
+  const manifest: CheckpointManifest = { ...unsigned, sha256: manifestSha256(unsigned) };
   await writeText(path.join(folder, MANIFEST_FILE), `${toJson(manifest, 2)}\n`);
   return manifest;
+}
+
+/** The check of the manifest over its own values; white space does not count, the order of keys is the order written. */
+function manifestSha256(manifest: object): string {
+  const { sha256: _, ...rest } = manifest as { sha256?: unknown };
+  return createHash('sha256').update(toJson(rest, 2)).digest('hex');
 }
 
 async function writeText(file: string, text: string): Promise<WrittenFile> {
@@ -207,6 +214,7 @@ export async function readManifest(runDir: string, step: number): Promise<Checkp
   }
   const parsed = CheckpointManifest.safeParse(value);
   if (!parsed.success) throw damage(firstIssue(parsed.error.issues));
+  if (manifestSha256(value as object) !== parsed.data.sha256) throw damage('has another SHA-256 than when it was written');
   if (parsed.data.step !== step) throw damage(`tells of step ${parsed.data.step}`);
   return parsed.data;
 }

@@ -3,7 +3,7 @@
  * is stale when its process is gone on this host, or when the kernel says that the pid now belongs to a later process.
  */
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { PreloraError } from '../protocol/reply.ts';
@@ -58,7 +58,7 @@ export function lockHolder(runDir: string): LockFile | null {
 function create(file: string, content: LockFile): boolean {
   const whole = temporaryName(file);
   try {
-    writeFileSync(whole, JSON.stringify(content), { flag: 'wx' });
+    writeDurably(whole, content);
     linkSync(whole, file);
     return true;
   } catch (error) {
@@ -70,10 +70,21 @@ function create(file: string, content: LockFile): boolean {
   }
 }
 
+/** Fsynced, or a power cut could leave an empty lock that names nobody and never becomes stale. */
+function writeDurably(file: string, content: LockFile): void {
+  const descriptor = openSync(file, 'wx');
+  try {
+    writeFileSync(descriptor, JSON.stringify(content));
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /** For file systems without hard links (exFAT, some network shares). */
 function createWithoutLink(file: string, content: LockFile): boolean {
   try {
-    writeFileSync(file, JSON.stringify(content), { flag: 'wx' });
+    writeDurably(file, content);
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { type CheckpointContent, checkpointFolder, loadCheckpoint, saveCheckpoint, verifyCheckpoint } from '../../main/store/checkpoint.ts';
@@ -14,6 +14,7 @@ import {
 import { liveRecords } from '../../main/store/lineage.ts';
 import type { Tensor } from '../../main/store/safetensors.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
+import { cut, editManifest, expectRefusals, flipBit, forge } from './damage.ts';
 import { namedTensor, tinyCheckpoint, tinyRunConfig } from './tinyRun.ts';
 
 const run = { runId: 'tiny', appendLengths: { 'metrics.jsonl': 12 } };
@@ -58,29 +59,10 @@ test('a checkpoint of the same step replaces the older one', async () => {
   expect(readdirSync(path.join(dir, 'checkpoints'))).toEqual(['step-3']);
 });
 
-/** Writes `file` of checkpoint `step` anew and gives the manifest its true size and hash, so that only its content is wrong. */
-function forge(dir: string, step: number, file: string, content: Uint8Array): void {
-  const folder = checkpointFolder(dir, step);
-  writeFileSync(path.join(folder, file), content);
-  editManifest(dir, step, (manifest) => {
-    const entry = manifest.files.find(({ name }) => name === file);
-    Object.assign(entry ?? {}, { bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') });
-  });
-}
-
-type LooseManifest = { files: { name: string; bytes: number; sha256: string }[]; [key: string]: unknown };
-
-function editManifest(dir: string, step: number, edit: (manifest: LooseManifest) => void): void {
-  const file = path.join(checkpointFolder(dir, step), 'manifest.json');
-  const manifest = JSON.parse(readFileSync(file, 'utf8')) as LooseManifest;
-  edit(manifest);
-  writeFileSync(file, JSON.stringify(manifest));
-}
-
 const at = (dir: string, file: string): string => path.join(checkpointFolder(dir, 2), file);
 
 const damages: [name: string, damage: (dir: string) => void, message: RegExp][] = [
-  ['a flipped byte', (dir) => flipByte(at(dir, 'model.safetensors'), 1000), /model\.safetensors: has another SHA-256/],
+  ['a flipped byte', (dir) => flipBit(at(dir, 'model.safetensors'), 1000), /model\.safetensors: has another SHA-256/],
   ['a cut file', (dir) => cut(at(dir, 'optimizer.safetensors'), 100), /optimizer\.safetensors: has 100 bytes, expected \d+/],
   ['a missing file', (dir) => rmSync(at(dir, 'state.json')), /state\.json: is missing/],
   ['a missing manifest', (dir) => rmSync(at(dir, 'manifest.json')), /manifest\.json: is missing/],
@@ -106,15 +88,10 @@ test.each(damages)('%s is refused by name and the last good one is offered', asy
   expect(loaded.state).toEqual(tinyCheckpoint(1).state);
 });
 
-function flipByte(file: string, position: number): void {
-  const bytes = readFileSync(file);
-  bytes[position] = (bytes[position] as number) ^ 1;
-  writeFileSync(file, bytes);
-}
-
-function cut(file: string, length: number): void {
-  writeFileSync(file, readFileSync(file).subarray(0, length));
-}
+test('forty random damages are each refused by name, and the last good one is offered', async () => {
+  const dir = await runWith(tinyCheckpoint(1), tinyCheckpoint(2), tinyCheckpoint(3, { phase: 'lora' }));
+  await expectRefusals(dir, { good: 2, damaged: 3, count: 40, seed: 1 });
+});
 
 const wrongTensors: [name: string, change: (content: CheckpointContent) => void, message: string][] = [
   [
@@ -176,7 +153,7 @@ test('a step that was never saved is not found, and what there is, is named', as
 
 test('the newest good checkpoint is found below damaged and abandoned ones, which are told', async () => {
   const dir = await runWith(tinyCheckpoint(10), tinyCheckpoint(20), tinyCheckpoint(30), tinyCheckpoint(15, { segment: 1 }));
-  flipByte(path.join(checkpointFolder(dir, 15), 'state.json'), 3);
+  flipBit(path.join(checkpointFolder(dir, 15), 'state.json'), 3);
   const isLive = liveRecords([{ segment: 1, step: 10, fromSegment: 0 }]);
   const { step, damaged } = await newestGoodCheckpoint(dir, model, isLive);
   expect(step).toBe(10);

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { EpochRecord, EventRecord, MetricsRecord } from '../../main/protocol/records.ts';
@@ -216,4 +216,18 @@ test('journal entries keep who, when and the detail', async () => {
   store.appendEvent(entry);
   expect((await readRecords(store.dir, 'events')).map(({ kind }) => kind)).toEqual(['created', 'edit']);
   expect((await readRecords(store.dir, 'events'))[1]).toEqual(entry);
+});
+
+test('a run and its checkpoint of format version 1 still open, bit for bit (R7)', async () => {
+  const dir = path.join(temporaryFolder(), 'run');
+  cpSync(path.join(import.meta.dirname, '../fixtures/checkpoint-v1'), dir, { recursive: true });
+  const store = await reopen(dir);
+  expect(store.runId).toBe('checkpoint-v1');
+  const { manifest, tensors, state } = await store.loadCheckpoint(7);
+  const written = tinyCheckpoint(7, { phase: 'lora' });
+  expect(manifest).toMatchObject({ version: 1, step: 7, phase: 'lora', segment: 0 });
+  expect(state).toEqual(written.state);
+  expect(tensors.model).toEqual(written.tensors.model);
+  expect(tensors.optimizer).toEqual(written.tensors.optimizer);
+  expect(tensors.previous).toEqual(written.tensors.previous);
 });
