@@ -35,12 +35,12 @@ export function knownOps(): string[] {
 }
 
 const unary = ruleFor(
-  'Abs Acos Asin Atan Ceil Cos Cosh Elu Erf Exp Expm1 Floor Identity LeakyRelu Log Log1p LogicalNot LogSoftmax Neg OnesLike Reciprocal Relu Relu6',
+  'Abs Acos Asin Atan Ceil Cos Cosh Elu Erf Exp Expm1 Floor LeakyRelu Log Log1p LogicalNot Neg OnesLike Reciprocal Relu Relu6',
   'Round Rsqrt Selu Sigmoid Sign Sin Sinh Softmax Softplus Sqrt Square Tan Tanh ZerosLike Cumsum Cumprod ReverseV2',
 )((call) => [input(call, 0)]);
-const binary = ruleFor(
-  'Add AddV2 Atan2 DivNoNan FloorDiv FloorMod LogicalAnd LogicalOr Maximum Minimum Mul Pow RealDiv SquaredDifference Sub',
-)((call) => [{ shape: broadcast(call, 0, 1), dtype: input(call, 0).dtype }]);
+const binary = ruleFor('Add Atan2 FloorDiv FloorMod LogicalAnd LogicalOr Maximum Minimum Mul Pow RealDiv SquaredDifference Sub')((call) => [
+  { shape: broadcast(call, 0, 1), dtype: input(call, 0).dtype },
+]);
 const comparison = ruleFor('Equal Greater GreaterEqual Less LessEqual NotEqual')((call) => [
   { shape: broadcast(call, 0, 1), dtype: 'bool' },
 ]);
@@ -65,7 +65,6 @@ const RULES: ReadonlyMap<string, ShapeRule> = new Map([
   ['Range', (call) => [{ shape: [rangeLength(call)], dtype: input(call, 0).dtype }]],
   ['Reshape', (call) => [reshaped(call)]],
   ['Select', (call) => [input(call, 1)]],
-  ['SelectV2', (call) => [{ shape: broadcast(call, 1, 2), dtype: input(call, 1).dtype }]],
   ['Slice', (call) => [{ shape: integers(call, 2), dtype: input(call, 0).dtype }]],
   ['SplitV', splitParts],
   ['StridedSlice', (call) => [stridedSlice(call)]],
