@@ -146,6 +146,6 @@ function onSymbolicBackend<T>(name: string, work: () => T): T {
 
 function translate(name: string, error: unknown): unknown {
   if (error instanceof UncompilableError) return new UncompilableError(`"${name}" cannot be compiled: ${error.message}`);
-  const kernel = error instanceof Error && /registered kernel '(\w+)' for backend 'symbolic'/.exec(error.message)?.[1];
+  const kernel = error instanceof Error && /[Kk]ernel '(\w+)' (?:not registered )?for backend 'symbolic'/.exec(error.message)?.[1];
   return kernel ? new UncompilableError(`"${name}" cannot be compiled: the kernel ${kernel} does not exist in tfjs-node`) : error;
 }

@@ -105,13 +105,13 @@ describe.skipIf(!hasNative)('compiling refuses', () => {
     });
     expect(() =>
       compileProgram(
-        assigning((x) => ({ v: x })),
+        assigning((x) => ({ assign: { v: x } })),
         binding,
       ),
     ).toThrow('"f" assigns float32[3] to variable "v", which is float32[2]');
     expect(() =>
       compileProgram(
-        assigning((x) => ({ w: x })),
+        assigning((x) => ({ assign: { w: x } })),
         binding,
       ),
     ).toThrow('no variable "w"');
