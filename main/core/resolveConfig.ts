@@ -31,6 +31,7 @@ export interface DataFacts {
 
 const LR_WARMUP_EPOCHS = 5;
 const LR_WARMUP_SHARE = 10;
+const DEFAULT_LR_RAMP = RunConfig.parse({}).prelora.lrRampSteps;
 
 /** The checked config of a new run. */
 export function resolveConfig(sources: ConfigSources): SizedConfig {
@@ -112,8 +113,7 @@ function defaultLrWarmup({ stepsPerEpoch, totalSteps }: RunLength): number {
 
 /** The default ramp is longer than a very short run; only a ramp set by hand is refused for that. */
 function rampWithin(ramp: RunConfig['prelora']['lrRampSteps'], { totalSteps }: RunLength): RunConfig['prelora']['lrRampSteps'] {
-  const defaultRamp = RunConfig.shape.prelora.parse({}).lrRampSteps;
-  return ramp === defaultRamp && typeof ramp === 'number' ? Math.min(ramp, totalSteps) : ramp;
+  return ramp === DEFAULT_LR_RAMP && typeof ramp === 'number' ? Math.min(ramp, totalSteps) : ramp;
 }
 
 /** The source's statistics for a model that reads another number of channels: gray repeated, colours averaged. */
