@@ -3,6 +3,7 @@
  * line is torn: opening for writing cuts it off and reports it, reading passes over it. A bad line before the last is damage and
  * an error that names file and line. architecture.md section 7, formats.md section 10.
  */
+import { isUtf8 } from 'node:buffer';
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { PreloraError } from '../protocol/reply.ts';
@@ -77,18 +78,6 @@ export class JsonLinesWriter {
     }
   }
 
-  /** Cuts the file back to an earlier value of `bytes`. */
-  truncateTo(bytes: number): void {
-    if (!Number.isInteger(bytes) || bytes < 0 || bytes > this.#bytes) {
-      throw new PreloraError('internal', `${this.file}: cannot cut ${this.#bytes} bytes back to ${bytes}`);
-    }
-    if (bytes > 0 && !endsWithNewline(this.#descriptor, bytes)) {
-      throw new PreloraError('internal', `${this.file}: byte ${bytes} is not the end of a line`);
-    }
-    ftruncateSync(this.#descriptor, bytes);
-    this.#bytes = bytes;
-  }
-
   /** Safe to repeat. */
   close(): void {
     if (this.#closed) return;
@@ -145,9 +134,11 @@ function readFully(descriptor: number, target: Uint8Array, position: number): vo
 }
 
 /** The object on a line, or undefined when it is not the JSON of an object. */
-function parseObject(line: Uint8Array): object | undefined {
+function parseObject(line: Buffer): object | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line));
+    // Otherwise a damaged byte would quietly become U+FFFD.
+    if (!isUtf8(line)) return undefined;
+    const value: unknown = JSON.parse(line.toString());
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
   } catch {
     return undefined;
@@ -165,17 +156,19 @@ export async function* readJsonLines<T>(
 ): AsyncGenerator<T, void, undefined> {
   let number = 0;
   let bad: { number: number; bytes: number } | null = null;
-  for await (const line of linesOf(file)) {
-    number++;
-    if (bad) throw damaged(file, bad.number, 'is not the JSON of an object');
-    const value = parseObject(line);
-    if (value === undefined) {
-      bad = { number, bytes: line.length };
-      continue;
+  for await (const lines of linesOf(file)) {
+    for (const line of lines) {
+      number++;
+      if (bad) throw damaged(file, bad.number, 'is not the JSON of an object');
+      const value = parseObject(line);
+      if (value === undefined) {
+        bad = { number, bytes: line.length };
+        continue;
+      }
+      const parsed = schema.safeParse(value);
+      if (!parsed.success) throw damaged(file, number, firstIssue(parsed.error.issues));
+      yield parsed.data;
     }
-    const parsed = schema.safeParse(value);
-    if (!parsed.success) throw damaged(file, number, firstIssue(parsed.error.issues));
-    yield parsed.data;
   }
   if (bad) onTorn?.({ file, bytes: bad.bytes });
 }
@@ -184,8 +177,8 @@ function damaged(file: string, line: number, rule: string): PreloraError {
   return new PreloraError('run-damaged', `${file}: line ${line}: ${rule}`);
 }
 
-/** Lines without their ends; the last one also when it has none. */
-async function* linesOf(file: string): AsyncGenerator<Uint8Array, void, undefined> {
+/** Lines without their ends, as many at a time as a piece of the file holds; the last one also when it has no end. */
+async function* linesOf(file: string): AsyncGenerator<Buffer[], void, undefined> {
   const handle = await open(file, 'r').catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return null;
     throw error;
@@ -194,16 +187,17 @@ async function* linesOf(file: string): AsyncGenerator<Uint8Array, void, undefine
   try {
     let rest = Buffer.alloc(0);
     for await (const chunk of handle.createReadStream({ autoClose: false, highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>) {
+      const piece = Buffer.concat([rest, chunk]);
+      const lines: Buffer[] = [];
       let start = 0;
-      for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
-        const piece = chunk.subarray(start, end);
-        yield rest.length > 0 ? Buffer.concat([rest, piece]) : piece;
-        rest = Buffer.alloc(0);
+      for (let end = piece.indexOf(NEWLINE); end >= 0; end = piece.indexOf(NEWLINE, start)) {
+        lines.push(piece.subarray(start, end));
         start = end + 1;
       }
-      rest = Buffer.concat([rest, chunk.subarray(start)]);
+      rest = piece.subarray(start);
+      yield lines;
     }
-    if (rest.length > 0) yield rest;
+    if (rest.length > 0) yield [rest];
   } finally {
     await handle.close();
   }

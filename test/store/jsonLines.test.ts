@@ -99,6 +99,12 @@ test('a bad line before the last is an error naming file and line', async () => 
   await expect(read(file)).rejects.toMatchObject({ code: 'run-damaged', message: `${file}: line 2: is not the JSON of an object` });
 });
 
+test('a byte that is no UTF-8 makes a bad line', async () => {
+  const file = newFile();
+  writeFileSync(file, Buffer.concat([Buffer.from('{"a":"'), Buffer.of(0xff), Buffer.from('"}\n{"a":2}\n')]));
+  await expect(read(file)).rejects.toThrow('line 1: is not the JSON of an object');
+});
+
 test('a number or a list on a line is no record', async () => {
   await expect(read(newFile('[1]\n{"a":3}\n'))).rejects.toThrow('line 1: is not the JSON of an object');
   expect((await read(newFile('{"a":1}\n12'))).torn?.bytes).toBe(2);
@@ -106,20 +112,6 @@ test('a number or a list on a line is no record', async () => {
 
 test('a file that is not there has no records', async () => {
   expect(await read(path.join(temporaryFolder(), 'none.jsonl'))).toEqual({ records: [], torn: null });
-});
-
-test('a file can be cut back to an earlier length, but only at the end of a line', () => {
-  const writer = new JsonLinesWriter(newFile());
-  writer.append({ a: 1 });
-  const { bytes } = writer;
-  writer.append({ a: 2 });
-  expect(() => writer.truncateTo(bytes - 1)).toThrow('is not the end of a line');
-  expect(() => writer.truncateTo(1000)).toThrow('cannot cut');
-  writer.truncateTo(bytes);
-  writer.append({ a: 3 });
-  writer.close();
-  writer.close();
-  expect(readFileSync(writer.file, 'utf8')).toBe('{"a":1}\n{"a":3}\n');
 });
 
 test('a reader beside a writer sees whole lines only', async () => {
