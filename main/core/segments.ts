@@ -6,14 +6,18 @@
 /** The records that still count, in file order. */
 export function dropAbandoned<T extends { step: number; segment: number }>(records: readonly T[]): T[] {
   const live: T[] = [];
-  // From the newest back: a record counts unless a later segment has one at its step or before.
-  let firstLaterStep = Number.POSITIVE_INFINITY;
   let segment = Number.POSITIVE_INFINITY;
+  let firstStep = Number.POSITIVE_INFINITY;
+  let limit = Number.POSITIVE_INFINITY;
+  // From the newest back, `limit` being where the segments after this record's begin.
   for (const record of records.toReversed()) {
-    if (record.segment > segment || record.step >= firstLaterStep) continue;
+    if (record.segment < segment) {
+      limit = Math.min(limit, firstStep);
+      segment = record.segment;
+    }
+    if (record.segment > segment || record.step >= limit) continue;
     live.push(record);
-    segment = record.segment;
-    firstLaterStep = record.step;
+    firstStep = record.step;
   }
   return live.reverse();
 }
