@@ -1,0 +1,201 @@
+/**
+ * One chart.js instance behind three calls: create, show a model, dispose. Chart.js sees plain arrays only; data is thinned to the
+ * width of the plot; drawing happens at most once per frame and not while hidden (style.md section 9).
+ */
+import {
+  Chart,
+  type ChartConfiguration,
+  type ChartDataset,
+  LinearScale,
+  LineController,
+  LineElement,
+  LogarithmicScale,
+  PointElement,
+} from 'chart.js';
+import type { LineModel, LineSeries } from './model.ts';
+import { type OverlayState, overlayPlugin } from './overlay.ts';
+import { extent, niceStep, type Point, roundRange, thin } from './series.ts';
+import type { ChartTheme } from './theme.ts';
+
+Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale);
+
+const RIGHT_GUTTER = 46;
+/** Room for a threshold handle beside the end labels. */
+const HANDLE_GUTTER = 64;
+
+export class LineChartView {
+  readonly #canvas: HTMLCanvasElement;
+  readonly #chart: Chart<'line', Point[]>;
+  readonly #state: OverlayState;
+  #frame = 0;
+  #held: { key: string; range: [number, number] } | null = null;
+
+  constructor(canvas: HTMLCanvasElement, model: LineModel, theme: ChartTheme) {
+    this.#canvas = canvas;
+    this.#state = { model, theme, cursor: null, brush: null };
+    this.#chart = new Chart(
+      canvas,
+      configuration(() => this.#state),
+    );
+    this.#draw();
+  }
+
+  /** Shows another model or theme with the next frame. */
+  show(change: Partial<OverlayState>): void {
+    Object.assign(this.#state, change);
+    if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  dispose(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#chart.destroy();
+  }
+
+  /** The x value under a pixel of the canvas, kept inside the plot. */
+  xAt(pixel: number): number {
+    const { left, right } = this.#chart.chartArea;
+    return this.#chart.scales.x?.getValueForPixel(Math.min(right, Math.max(left, pixel))) ?? 0;
+  }
+
+  yAt(pixel: number): number {
+    return this.#chart.scales.y?.getValueForPixel(pixel) ?? 0;
+  }
+
+  xPixel(value: number): number {
+    return this.#chart.scales.x?.getPixelForValue(value) ?? 0;
+  }
+
+  /** The pixel row of a value, kept inside the plot. */
+  yPixel(value: number): number {
+    const { top, bottom } = this.#chart.chartArea;
+    return Math.min(bottom, Math.max(top, this.#chart.scales.y?.getPixelForValue(value) ?? 0));
+  }
+
+  get plotRight(): number {
+    return this.#chart.chartArea.right;
+  }
+
+  #draw(): void {
+    this.#frame = 0;
+    if (document.hidden || this.#canvas.clientWidth === 0) return;
+    const { model, theme } = this.#state;
+    const columns = Math.max(50, Math.min(1000, Math.round(this.#canvas.clientWidth)));
+    this.#chart.data.datasets = model.series.map((series) => dataset(series, model, theme, columns));
+    this.#applyScales(model, theme);
+    this.#chart.update('none');
+  }
+
+  #applyScales(model: LineModel, theme: ChartTheme): void {
+    const scales = this.#chart.options.scales;
+    const { x, y, right } = scales ?? {};
+    if (!x || !y || !right) return;
+    const tick = { color: theme.colour['fg-3'], font: { size: 11, family: theme.font } };
+    x.min = model.xRange[0];
+    x.max = model.xRange[1];
+    Object.assign(x.ticks ?? {}, tick);
+    Object.assign(y.ticks ?? {}, tick);
+    Object.assign(right.ticks ?? {}, tick);
+    Object.assign(y.grid ?? {}, { color: theme.colour.line });
+    (y as { type: string }).type = model.logY ? 'logarithmic' : 'linear';
+    const range = this.#valueRange(model);
+    y.min = range?.[0];
+    y.max = range?.[1];
+    const rightRange = valueExtent(model, true);
+    right.display = model.rightLabel !== undefined && rightRange !== null;
+    if (rightRange) [right.min, right.max] = roundRange(...rightRange);
+    if (rightRange) (right.ticks as { stepSize?: number }).stepSize = niceStep((rightRange[1] - rightRange[0]) / 4 || 1);
+    const layout = this.#chart.options.layout as { padding: Record<string, number> };
+    layout.padding = { top: 28, right: right.display ? 4 : model.thresholds.length > 0 ? HANDLE_GUTTER : RIGHT_GUTTER, left: 2, bottom: 0 };
+  }
+
+  /** Grows in round steps and never shrinks while the same stretch is shown. */
+  #valueRange(model: LineModel): [number, number] | null {
+    const found = valueExtent(model, false);
+    if (!found) return null;
+    if (model.logY) return [found[0] / 1.1, found[1] * 1.1];
+    const key = `${model.series.map((series) => series.key).join()}|${model.xRange[0]}`;
+    const next = roundRange(...found);
+    if (this.#held?.key === key) {
+      next[0] = Math.min(next[0], this.#held.range[0]);
+      next[1] = Math.max(next[1], this.#held.range[1]);
+    }
+    this.#held = { key, range: next };
+    return next;
+  }
+}
+
+function valueExtent(model: LineModel, right: boolean): [number, number] | null {
+  let range: [number, number] | null = null;
+  const values = model.series.filter((series) => (series.right ?? false) === right).map(({ data }) => extent(data, ...model.xRange));
+  const thresholds: [number, number][] = right
+    ? []
+    : model.thresholds.flatMap(({ value, draft }) => [
+        [value, value],
+        [draft ?? value, draft ?? value],
+      ]);
+  for (const one of [...values, ...thresholds]) {
+    if (one === null || (model.logY && !right && one[0] <= 0)) continue;
+    range = range === null ? [...one] : [Math.min(range[0], one[0]), Math.max(range[1], one[1])];
+  }
+  return range;
+}
+
+function dataset(series: LineSeries, model: LineModel, theme: ChartTheme, columns: number): ChartDataset<'line', Point[]> {
+  const colour = theme.colour[series.colour];
+  const faint = series.raw === true;
+  return {
+    data: thin(series.data, model.xRange[0], model.xRange[1], columns),
+    yAxisID: series.right ? 'right' : 'y',
+    borderColor: faint ? `${colour}59` : colour,
+    backgroundColor: colour,
+    borderWidth: faint ? theme.rawWidth : series.abandoned ? 1 : theme.strongWidth,
+    borderDash: series.abandoned ? [1, 4] : [...(series.dash ?? [])],
+    pointRadius: series.points && series.data.xs.length < 80 ? 2 : 0,
+    pointHitRadius: 0,
+    pointBorderWidth: 0,
+    spanGaps: false,
+  };
+}
+
+function configuration(read: () => OverlayState): ChartConfiguration<'line', Point[]> {
+  return {
+    type: 'line',
+    data: { datasets: [] },
+    options: {
+      animation: false,
+      parsing: false,
+      normalized: true,
+      responsive: true,
+      maintainAspectRatio: false,
+      events: [],
+      layout: { padding: { top: 28, right: RIGHT_GUTTER } },
+      scales: {
+        x: {
+          type: 'linear',
+          grid: { display: false },
+          border: { display: false },
+          ticks: { maxTicksLimit: 6, maxRotation: 0, includeBounds: false, callback: (value) => read().model.formatX(Number(value)) },
+        },
+        y: {
+          type: 'linear',
+          border: { display: false },
+          grid: { drawTicks: false },
+          ticks: { maxTicksLimit: 6, includeBounds: true, padding: 4, callback: (value) => read().model.formatTick(Number(value)) },
+        },
+        right: {
+          type: 'linear',
+          position: 'right',
+          display: false,
+          border: { display: false },
+          grid: { display: false },
+          ticks: { maxTicksLimit: 6, padding: 4, callback: (value) => rightTick(read().model, Number(value)) },
+        },
+      },
+    },
+    plugins: [overlayPlugin(read)],
+  };
+}
+
+function rightTick({ formatRightTick, formatTick }: LineModel, value: number): string {
+  return (formatRightTick ?? formatTick)(value);
+}

@@ -1,0 +1,189 @@
+/**
+ * Numbers, durations and sizes as text: the table "Numbers" of product.md section 3, and the only place that formats. "–" stands
+ * for a missing value; the unit is always part of the text. Display follows the locale, copies (`plain`) use a dot.
+ */
+const DASH = '–';
+let locale: string | undefined;
+
+/** Fixes the locale, for tests and screenshots; undefined follows the system. */
+export function setLocale(name: string | undefined): void {
+  locale = name;
+  cache.clear();
+}
+
+type Value = number | null | undefined;
+
+const cache = new Map<string, Intl.NumberFormat>();
+
+function number(value: number, options: Intl.NumberFormatOptions): string {
+  const key = JSON.stringify(options);
+  let format = cache.get(key);
+  if (!format) {
+    format = new Intl.NumberFormat(locale, options);
+    cache.set(key, format);
+  }
+  return format.format(value).replace('-', '−');
+}
+
+function isMissing(value: Value): value is null | undefined {
+  return value === null || value === undefined || Number.isNaN(value);
+}
+
+function fixed(value: number, digits: number): string {
+  return number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function significant(value: number, digits: number): string {
+  return number(value, { minimumSignificantDigits: digits, maximumSignificantDigits: digits });
+}
+
+/** A whole number with grouping: `15,000`. */
+export function formatCount(value: Value): string {
+  return isMissing(value) ? DASH : number(Math.round(value), { maximumFractionDigits: 0 });
+}
+
+/** Losses and norms, 4 significant figures: `0.4123`. Infinity is said as such. */
+export function formatLoss(value: Value): string {
+  if (isMissing(value)) return DASH;
+  if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
+  const magnitude = Math.abs(value);
+  if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e7)) return value.toExponential(3).replace('-', '−');
+  return significant(value, 4);
+}
+
+/** An accuracy given as a fraction: `88.1 %`. */
+export function formatAccuracy(value: Value): string {
+  return isMissing(value) ? DASH : `${fixed(value * 100, 1)} %`;
+}
+
+/** A difference of two accuracies (fractions): `+0.3 points`. */
+export function formatPoints(value: Value): string {
+  if (isMissing(value)) return DASH;
+  const points = value * 100;
+  return `${points >= 0 ? '+' : ''}${fixed(points, 1)} points`;
+}
+
+/**
+ * A percent change: `0.78 %`, never rounded across its threshold. With τ = 0.80, 0.7999 is shown as `0.7999 %`, because two
+ * decimals would show it as equal.
+ */
+export function formatChange(value: Value | 'inf', threshold?: number): string {
+  if (value === 'inf' || value === Number.POSITIVE_INFINITY) return '∞ %';
+  if (isMissing(value)) return DASH;
+  for (let digits = 2; digits < 10; digits++) {
+    if (threshold === undefined || keepsSide(value, threshold, digits)) return `${fixed(value, digits)} %`;
+  }
+  return `${value} %`;
+}
+
+function keepsSide(value: number, threshold: number, digits: number): boolean {
+  if (value === threshold) return true;
+  return Math.sign(Number(value.toFixed(digits)) - threshold) === Math.sign(value - threshold);
+}
+
+/** A percentage given as percent: `11.4 %`. */
+export function formatPercent(value: Value, digits = 1): string {
+  return isMissing(value) ? DASH : `${fixed(value, digits)} %`;
+}
+
+/** Learning rate: `3.0e-4`. */
+export function formatLr(value: Value): string {
+  if (isMissing(value)) return DASH;
+  return value === 0 ? '0' : value.toExponential(1).replace('e+', 'e');
+}
+
+/** Bytes in binary units: `2.31 GiB`, `840 MiB`, `12 KiB`. */
+export function formatBytes(value: Value): string {
+  if (isMissing(value)) return DASH;
+  const magnitude = Math.abs(value);
+  if (magnitude >= 100 * 2 ** 30) return `${fixed(value / 2 ** 30, 0)} GiB`;
+  if (magnitude >= 2 ** 30) return `${fixed(value / 2 ** 30, 2)} GiB`;
+  if (magnitude >= 2 ** 20) return `${fixed(value / 2 ** 20, 0)} MiB`;
+  if (magnitude >= 2 ** 10) return `${fixed(value / 2 ** 10, 0)} KiB`;
+  return `${fixed(value, 0)} B`;
+}
+
+/** Throughput: `1,240 img/s`; below 100 with one decimal. */
+export function formatRate(value: Value): string {
+  return isMissing(value) ? DASH : `${fixed(value, value < 100 ? 1 : 0)} img/s`;
+}
+
+/** Time of a step: `413 ms`; below 10 with one decimal. */
+export function formatMs(value: Value): string {
+  return isMissing(value) ? DASH : `${fixed(value, value < 10 ? 1 : 0)} ms`;
+}
+
+/** Parameter counts: `5.36 M`, `794 k`, `120`. */
+export function formatParameters(value: Value): string {
+  if (isMissing(value)) return DASH;
+  if (value >= 1e9) return `${fixed(value / 1e9, 2)} G`;
+  if (value >= 1e6) return `${fixed(value / 1e6, 2)} M`;
+  if (value >= 1e4) return `${fixed(value / 1e3, 0)} k`;
+  return formatCount(value);
+}
+
+const UNITS: readonly [name: string, seconds: number][] = [
+  ['d', 86_400],
+  ['h', 3600],
+  ['min', 60],
+  ['s', 1],
+];
+
+/** A duration in seconds, two units at most: `45 s`, `12 min`, `1 h 40 min`, `2 d 3 h`. */
+export function formatDuration(seconds: Value): string {
+  if (isMissing(seconds) || !Number.isFinite(seconds)) return DASH;
+  const total = Math.max(0, Math.round(seconds));
+  if (total < 60) return `${total} s`;
+  if (total < 3600) return `${Math.round(total / 60)} min`;
+  const index = UNITS.findIndex(([, size]) => total >= size);
+  const [name, size] = UNITS[index] as [string, number];
+  const [minorName, minorSize] = UNITS[index + 1] as [string, number];
+  let major = Math.floor(total / size);
+  let minor = Math.round((total - major * size) / minorSize);
+  if (minor * minorSize >= size) {
+    major += 1;
+    minor = 0;
+  }
+  return minor === 0 ? `${major} ${name}` : `${major} ${name} ${minor} ${minorName}`;
+}
+
+/** How long ago an ISO time was: `22 min ago`. */
+export function formatAgo(iso: string, now: number): string {
+  const seconds = (now - Date.parse(iso)) / 1000;
+  if (Number.isNaN(seconds)) return DASH;
+  if (seconds < 60) return 'just now';
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86_400)} d ago`;
+}
+
+/** Clock time of a moment: `23:10`. */
+export function formatClock(time: Date): string {
+  return time.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
+}
+
+/** Mean ± spread with its n: `88.4 ± 0.2 (n = 3)`; the values as fractions, shown in percent. */
+export function formatSpread(values: readonly number[]): string {
+  if (values.length === 0) return DASH;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  if (values.length === 1) return `${fixed(mean * 100, 1)} (n = 1)`;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
+  return `${fixed(mean * 100, 1)} ± ${fixed(Math.sqrt(variance) * 100, 1)} (n = ${values.length})`;
+}
+
+/** A plain decimal for copies and files: a dot, no grouping, full precision. */
+export function plain(value: Value): string {
+  return isMissing(value) ? '' : String(value);
+}
+
+/** A ratio of two figures: `1.26×`. */
+export function formatRatio(value: Value): string {
+  return isMissing(value) || !Number.isFinite(value) ? DASH : `${fixed(value, 2)}×`;
+}
+
+/** Keeps both ends of a long name: `a-very-long…-name`. The whole name belongs on the title. */
+export function middleEllipsis(text: string, length: number): string {
+  if (text.length <= length) return text;
+  const head = Math.ceil((length - 1) / 2);
+  return `${text.slice(0, head)}…${text.slice(text.length - (length - 1 - head))}`;
+}

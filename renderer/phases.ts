@@ -1,0 +1,4 @@
+/** Phases as the page names them (product.md, "Words on screen"). The schedule's ramp is always "LR warm-up", never "warm-up". */
+import type { Phase } from '../main/protocol/run.ts';
+
+export const PHASE_NAMES: Record<Phase, string> = { full: 'Full', warmup: 'Joint warm-up', lora: 'LoRA' };

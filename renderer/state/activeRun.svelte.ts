@@ -1,0 +1,339 @@
+/**
+ * The run on screen: catches up by `run:state`, goes on by frames, and steers. Records live in plain columns (records.ts); `version`
+ * rises with every change of them, and whoever draws reads it. The run itself lives in the engine: closing this loses nothing.
+ */
+import type { RunFrame } from '../../main/protocol/events.ts';
+import type { ReplayResult, RunState, RunSummary } from '../../main/protocol/requests.ts';
+import type { StatusFile } from '../../main/protocol/run.ts';
+import { type Api, errorText } from '../api.ts';
+import type { PhaseSpan } from '../charts/model.ts';
+import type { Notices } from './notices.svelte.ts';
+import { PlotState } from './plots.svelte.ts';
+import { RunRecords } from './records.ts';
+
+const ETA_EVERY_MS = 2000;
+const DRAW_EVERY_MS = 200;
+
+export type Thresholds = { tau: number | null; zeta: number | null };
+
+export class ActiveRun {
+  readonly runId: string;
+  readonly records = new RunRecords();
+  readonly plots = new PlotState();
+  #loading = $state<'busy' | 'full' | 'broken'>('busy');
+  #problem = $state('');
+  #state = $state.raw<RunState | null>(null);
+  #status = $state.raw<StatusFile | null>(null);
+  #version = $state(0);
+  #activity = $state('');
+  #etaSeconds = $state<number | null>(null);
+  #live = $state(false);
+  #pending = $state<string | null>(null);
+  #proposal = $state.raw<{ step: number; dueStep: number | null } | null>(null);
+  #exit = $state.raw<{ reason: string; resumable: boolean } | null>(null);
+  #replay = $state.raw<ReplayResult | null>(null);
+  #draftReplay = $state.raw<ReplayResult | null>(null);
+  #draft = $state.raw<Thresholds>({ tau: null, zeta: null });
+  #drawingPaused = $state(false);
+  #sequence = 0;
+  #etaShownAt = 0;
+  #drawnAt = 0;
+  #redrawTimer: ReturnType<typeof setTimeout> | null = null;
+  #judged = -1;
+  #askingState: Promise<void> | null = null;
+  readonly #api: Api;
+  readonly #notices: Notices;
+
+  constructor(runId: string, api: Api, notices: Notices) {
+    this.runId = runId;
+    this.#api = api;
+    this.#notices = notices;
+  }
+
+  /** Subscribes and catches up. Gives back an unsubscribe. */
+  start(): () => void {
+    const ends = [
+      this.#api.on('run:frame', (frame) => frame.runId === this.runId && this.#take(frame)),
+      this.#api.on('switch:proposed', (proposal) => proposal.runId === this.runId && this.#propose(proposal)),
+      this.#api.on('trainer:exited', (exit) => exit.runId === this.runId && this.#exited(exit)),
+    ];
+    let wasLost = false;
+    ends.push(
+      this.#api.onConnection((state) => {
+        if (state === 'open' && wasLost) void this.catchUp();
+        wasLost = state === 'lost';
+      }),
+    );
+    void this.catchUp();
+    return () => {
+      for (const end of ends) end();
+      void this.#api.request('run:unsubscribe', { runId: this.runId }).catch(() => {});
+    };
+  }
+
+  /** Asks for all records again: at the start, after a reconnect, after a gap. Concurrent calls share one request. */
+  catchUp(): Promise<void> {
+    this.#askingState ??= this.#ask().finally(() => {
+      this.#askingState = null;
+    });
+    return this.#askingState;
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      const state = await this.#api.request('run:state', { runId: this.runId });
+      this.records.replace(state);
+      this.#state = state;
+      this.#sequence = state.sequence;
+      this.#live = state.live;
+      this.#setStatus(state.summary.status);
+      this.#loading = 'full';
+      this.#version++;
+      await this.#judge(true);
+    } catch (error) {
+      this.#problem = errorText(error);
+      this.#loading = 'broken';
+    }
+  }
+
+  #take(frame: RunFrame): void {
+    if (this.#loading !== 'full' || frame.sequence <= this.#sequence) return;
+    const isGap = frame.sequence !== this.#sequence + 1;
+    this.#sequence = frame.sequence;
+    void this.#api.request('frames:ack', { runId: this.runId, sequence: frame.sequence }).catch(() => {});
+    if (isGap || !this.records.append(frame)) {
+      void this.catchUp();
+      return;
+    }
+    this.#live = true;
+    this.#activity = frame.activity;
+    this.#setEta(frame.etaSeconds);
+    this.#setStatus(frame.status);
+    this.#redraw();
+    if (frame.events.some(({ kind }) => ['switched', 'frozen', 'undone', 'edited'].includes(kind))) void this.catchUp();
+    else if (frame.snapshots.length > 0) void this.#judge(false);
+  }
+
+  /** Time left changes every two seconds at most, so that it can be read. */
+  #setEta(seconds: number | null): void {
+    const now = performance.now();
+    if (seconds !== null && this.#etaSeconds !== null && now - this.#etaShownAt < ETA_EVERY_MS) return;
+    this.#etaSeconds = seconds;
+    this.#etaShownAt = now;
+  }
+
+  /** Charts are built anew at most five times a second; the last change is never left out. */
+  #redraw(): void {
+    if (this.#drawingPaused || this.#redrawTimer !== null) return;
+    const wait = Math.max(0, this.#drawnAt + DRAW_EVERY_MS - performance.now());
+    this.#redrawTimer = setTimeout(() => {
+      this.#redrawTimer = null;
+      this.#drawnAt = performance.now();
+      this.#version++;
+    }, wait);
+  }
+
+  #setStatus(status: StatusFile): void {
+    const before = this.#status;
+    this.#status = status;
+    if (before && before.phase !== status.phase) this.#notices.announce(`${status.name}: phase ${status.phase} from step ${status.step}`);
+    if (before && before.status !== status.status) {
+      this.#notices.announce(`${status.name}: ${status.status}`);
+      this.#pending = null;
+      if (status.status === 'running') this.#exit = null;
+    }
+    if (status.phase !== 'full') this.#proposal = null;
+  }
+
+  #propose(proposal: { step: number; dueStep: number | null }): void {
+    this.#proposal = proposal;
+    this.#notices.announce(`Switch proposed at step ${proposal.step}`);
+  }
+
+  #exited(exit: { reason: string; resumable: boolean }): void {
+    this.#exit = exit;
+    this.#pending = null;
+    this.#live = false;
+    void this.catchUp();
+  }
+
+  /** The engine's verdicts over the recorded snapshots; asked again only when there is a new one. */
+  async #judge(force: boolean): Promise<void> {
+    const last = this.records.snapshots.at(-1)?.step ?? -1;
+    if ((!force && last === this.#judged) || this.records.snapshots.length < 2) return;
+    this.#judged = last;
+    try {
+      this.#replay = await this.#api.request('replay', { runId: this.runId, settings: {} });
+    } catch {
+      this.#replay = null;
+    }
+  }
+
+  get loading(): 'busy' | 'full' | 'broken' {
+    return this.#loading;
+  }
+  get problem(): string {
+    return this.#problem;
+  }
+  get state(): RunState | null {
+    return this.#state;
+  }
+  get summary(): RunSummary | null {
+    return this.#state?.summary ?? null;
+  }
+  get status(): StatusFile | null {
+    return this.#status;
+  }
+  get version(): number {
+    return this.#version;
+  }
+  get activity(): string {
+    return this.#activity;
+  }
+  get etaSeconds(): number | null {
+    return this.#etaSeconds;
+  }
+  get live(): boolean {
+    return this.#live;
+  }
+  /** What a pressed control is waiting for, in words. */
+  get pending(): string | null {
+    return this.#pending;
+  }
+  get proposal(): { step: number; dueStep: number | null } | null {
+    return this.#proposal;
+  }
+  /** Set after the trainer ended unexpectedly, until the run goes on. */
+  get exit(): { reason: string; resumable: boolean } | null {
+    return this.#exit;
+  }
+  get replay(): ReplayResult | null {
+    return this.#replay;
+  }
+  get draftReplay(): ReplayResult | null {
+    return this.#draftReplay;
+  }
+  get draft(): Thresholds {
+    return this.#draft;
+  }
+  get drawingPaused(): boolean {
+    return this.#drawingPaused;
+  }
+
+  readonly canEditThresholds = $derived(this.#status?.phase === 'full' && this.#status.status !== 'finished');
+
+  readonly phaseSpans = $derived.by((): PhaseSpan[] => {
+    const status = this.#status;
+    if (!status) return [];
+    const { switchStep, freezeStep, totalSteps } = status;
+    const spans: PhaseSpan[] = [{ phase: 'full', from: 0, to: switchStep ?? totalSteps }];
+    if (switchStep !== null) spans.push({ phase: 'warmup', from: switchStep, to: freezeStep ?? totalSteps });
+    if (freezeStep !== null) spans.push({ phase: 'lora', from: freezeStep, to: totalSteps });
+    return spans;
+  });
+
+  /** Stops redrawing while somebody reads; records are kept meanwhile (WCAG 2.2.2). */
+  toggleDrawing(): void {
+    this.#drawingPaused = !this.#drawingPaused;
+    this.#version++;
+  }
+
+  /** Tries another threshold on the recorded snapshots; nothing changes until `applyDraft`. */
+  setDraft(change: Partial<Thresholds>): void {
+    const config = this.summary?.config.prelora;
+    const next = { ...this.#draft, ...change };
+    if (next.tau === config?.tau) next.tau = null;
+    if (next.zeta === config?.zeta) next.zeta = null;
+    this.#draft = next;
+    void this.#replayDraft(next);
+  }
+
+  async #replayDraft(draft: Thresholds): Promise<void> {
+    if (draft.tau === null && draft.zeta === null) {
+      this.#draftReplay = null;
+      return;
+    }
+    const settings = { ...(draft.tau !== null && { tau: draft.tau }), ...(draft.zeta !== null && { zeta: draft.zeta }) };
+    const result = await this.#api.request('replay', { runId: this.runId, settings }).catch(() => null);
+    if (this.#draft === draft) this.#draftReplay = result;
+  }
+
+  async applyDraft(): Promise<void> {
+    const { tau, zeta } = this.#draft;
+    const changes: Record<string, unknown> = {};
+    if (tau !== null) changes['prelora.tau'] = tau;
+    if (zeta !== null) changes['prelora.zeta'] = zeta;
+    if (await this.edit(changes)) this.setDraft({ tau: null, zeta: null });
+  }
+
+  /** A live edit; the toast offers the inverse edit. */
+  async edit(changes: Record<string, unknown>, extension: 'continue' | 'recompute' | 'hold' = 'continue'): Promise<boolean> {
+    const config = this.summary?.config;
+    const inverse = Object.fromEntries(Object.keys(changes).map((path) => [path, valueAt(config, path)]));
+    const done = await this.#notices.attempt(() => this.#api.request('run:edit', { runId: this.runId, changes, extension }));
+    if (!done) return false;
+    this.#notices.confirm(
+      'The change takes effect at the next step.',
+      () => void this.#api.request('run:edit', { runId: this.runId, changes: inverse }),
+    );
+    await this.catchUp();
+    return true;
+  }
+
+  pause(): Promise<boolean> {
+    return this.#control('Pausing after this step', () => this.#api.request('run:pause', { runId: this.runId }));
+  }
+  resume(): Promise<boolean> {
+    return this.#control('Resuming', () => this.#api.request('run:resume', { runId: this.runId }));
+  }
+  advance(steps: number): Promise<boolean> {
+    return this.#control(`Running ${steps} steps, then pausing`, () => this.#api.request('run:advance', { runId: this.runId, steps }));
+  }
+  stop(): Promise<boolean> {
+    return this.#control('Stopping after this step; a checkpoint is kept', () =>
+      this.#api.request('run:stop', { runId: this.runId, discard: false }),
+    );
+  }
+
+  async discard(): Promise<boolean> {
+    const done = await this.#control('Stopping; the run goes to the trash', () =>
+      this.#api.request('run:stop', { runId: this.runId, discard: true }),
+    );
+    if (done) this.#notices.confirm('Stopped and moved to the trash.', () => void this.#api.request('runs:restore', { runId: this.runId }));
+    return done;
+  }
+
+  async checkpoint(): Promise<void> {
+    await this.#notices.attempt(async () => {
+      const { step } = await this.#api.request('run:checkpoint', { runId: this.runId });
+      this.#notices.confirm(`Checkpoint written at step ${step}.`);
+    });
+  }
+
+  async note(text: string): Promise<void> {
+    await this.#notices.attempt(() => this.#api.request('run:note', { runId: this.runId, text }));
+    if (!this.#live) await this.catchUp();
+  }
+
+  async veto(): Promise<void> {
+    if (await this.#notices.attempt(() => this.#api.request('switch:veto', { runId: this.runId }))) this.#proposal = null;
+  }
+
+  async #control(words: string, action: () => Promise<unknown>): Promise<boolean> {
+    this.#pending = words;
+    const done = await this.#notices.attempt(action);
+    if (!done || !this.#live) this.#pending = null;
+    if (done && !this.#live) await this.catchUp();
+    return done;
+  }
+}
+
+/** The value at a dotted path of a config. */
+export function valueAt(root: unknown, path: string): unknown {
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (value, key) => (value === null || typeof value !== 'object' ? undefined : (value as Record<string, unknown>)[key]),
+      root,
+    );
+}

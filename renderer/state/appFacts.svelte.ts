@@ -1,0 +1,85 @@
+/** Facts about machine and program (`app:describe`), progress of long tasks, and the connection. */
+import type { ProgressEvent } from '../../main/protocol/events.ts';
+import type { AppDescription } from '../../main/protocol/requests.ts';
+import { type Api, errorText } from '../api.ts';
+import type { Connection } from '../transport/transport.ts';
+import type { Notices } from './notices.svelte.ts';
+
+export class AppFacts {
+  #facts = $state.raw<AppDescription | null>(null);
+  #problem = $state('');
+  #connection = $state<Connection>('connecting');
+  #progress = $state.raw<Partial<Record<ProgressEvent['task'], ProgressEvent & { startedAt: number }>>>({});
+  #installing = $state(false);
+  readonly #api: Api;
+  readonly #notices: Notices;
+
+  constructor(api: Api, notices: Notices) {
+    this.#api = api;
+    this.#notices = notices;
+  }
+
+  /** Loads and follows. Gives back an unsubscribe. */
+  start(): () => void {
+    void this.load();
+    const ends = [
+      this.#api.onConnection((state) => {
+        if (state === 'open' && this.#connection === 'lost') void this.load();
+        this.#connection = state;
+      }),
+      this.#api.on('task:progress', (event) => {
+        const startedAt = this.#progress[event.task]?.startedAt ?? Date.now();
+        this.#progress = { ...this.#progress, [event.task]: { ...event, startedAt } };
+      }),
+    ];
+    return () => {
+      for (const end of ends) end();
+    };
+  }
+
+  async load(): Promise<void> {
+    try {
+      this.#facts = await this.#api.request('app:describe', {});
+      this.#problem = '';
+    } catch (error) {
+      this.#problem = errorText(error);
+    }
+  }
+
+  get facts(): AppDescription | null {
+    return this.#facts;
+  }
+  get problem(): string {
+    return this.#problem;
+  }
+  get connection(): Connection {
+    return this.#connection;
+  }
+  get installing(): boolean {
+    return this.#installing;
+  }
+
+  progressOf(task: ProgressEvent['task']): (ProgressEvent & { startedAt: number }) | null {
+    return this.#progress[task] ?? null;
+  }
+
+  clearProgress(task: ProgressEvent['task']): void {
+    const { [task]: _done, ...rest } = this.#progress;
+    this.#progress = rest;
+  }
+
+  async installEngine(variant: 'cpu' | 'gpu'): Promise<void> {
+    this.#installing = true;
+    await this.#notices.attempt(async () => {
+      const { version } = await this.#api.request('engine:install', { variant });
+      this.#notices.confirm(`TensorFlow ${version} is installed. New runs use it.`);
+    });
+    this.#installing = false;
+    this.clearProgress('engine:install');
+    await this.load();
+  }
+
+  async cancelInstall(): Promise<void> {
+    await this.#notices.attempt(() => this.#api.request('engine:cancelInstall', {}));
+  }
+}

@@ -1,0 +1,67 @@
+/** What the user likes, kept in this browser or profile: appearance, keys, table columns. Never anything about a run. */
+export type ThemeChoice = 'system' | 'light' | 'dark' | 'contrast';
+export type Theme = Exclude<ThemeChoice, 'system'>;
+export type Density = 'compact' | 'regular' | 'roomy';
+
+interface Stored {
+  theme: ThemeChoice;
+  density: Density;
+  fontScale: number;
+  reducedMotion: boolean;
+  singleKeys: boolean;
+  hiddenColumns: string[];
+  sampleBannerSeen: boolean;
+}
+
+const DEFAULTS: Stored = {
+  theme: 'system',
+  density: 'regular',
+  fontScale: 100,
+  reducedMotion: false,
+  singleKeys: true,
+  hiddenColumns: [],
+  sampleBannerSeen: false,
+};
+const KEY = 'prelora.preferences';
+
+/** The part of Storage that is used, so that tests can hand in a map. */
+export type KeyValueStore = Pick<Storage, 'getItem' | 'setItem'>;
+
+export class Preferences {
+  #stored = $state.raw<Stored>(DEFAULTS);
+  #system = $state<Theme>('light');
+  readonly #store: KeyValueStore;
+
+  constructor(store: KeyValueStore) {
+    this.#store = store;
+    this.#stored = { ...DEFAULTS, ...parse(store.getItem(KEY)) };
+  }
+
+  get<K extends keyof Stored>(name: K): Stored[K] {
+    return this.#stored[name];
+  }
+
+  set<K extends keyof Stored>(name: K, value: Stored[K]): void {
+    this.#stored = { ...this.#stored, [name]: value };
+    this.#store.setItem(KEY, JSON.stringify(this.#stored));
+  }
+
+  /** The theme in force, with "system" resolved. */
+  get theme(): Theme {
+    return this.#stored.theme === 'system' ? this.#system : this.#stored.theme;
+  }
+
+  /** Told by App.svelte when the system's scheme changes. */
+  setSystemTheme(theme: Theme): void {
+    this.#system = theme;
+  }
+}
+
+function parse(text: string | null): Partial<Stored> {
+  if (text === null) return {};
+  try {
+    return JSON.parse(text) as Partial<Stored>;
+  } catch {
+    return {};
+  }
+}

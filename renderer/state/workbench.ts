@@ -1,0 +1,31 @@
+/** Everything the screens share, made once in main.ts and handed down by a typed context. */
+import { createContext } from 'svelte';
+import type { Api } from '../api.ts';
+import { AppFacts } from './appFacts.svelte.ts';
+import { Navigation } from './navigation.svelte.ts';
+import { Notices } from './notices.svelte.ts';
+import { type KeyValueStore, Preferences } from './preferences.svelte.ts';
+import { Runs } from './runs.svelte.ts';
+
+export interface Workbench {
+  api: Api;
+  facts: AppFacts;
+  navigation: Navigation;
+  notices: Notices;
+  preferences: Preferences;
+  runs: Runs;
+}
+
+export function createWorkbench(api: Api, store: KeyValueStore): Workbench {
+  const notices = new Notices();
+  return {
+    api,
+    notices,
+    facts: new AppFacts(api, notices),
+    navigation: new Navigation(),
+    preferences: new Preferences(store),
+    runs: new Runs(api, notices),
+  };
+}
+
+export const [getWorkbench, setWorkbench] = createContext<Workbench>();
