@@ -51,11 +51,15 @@ function binWords({ module, bin, binRank }: RankDraft, { prelora, control }: Wor
   const pool = prelora.rankPool === 'overall' ? 'all targets' : `family ${placeOf(module).family}`;
   const change = `${prelora.rankMetric === 'grad' ? 'gradient change' : 'change'} ${plain(bin.change)}`;
   if (bin.tied) return `${change}: no different from the rest of ${pool}, smallest rank ${binRank}`;
-  const range = bin.poolMin === null ? 'all infinite' : `${plain(bin.poolMin)} to ${plain(bin.poolMax ?? 0)}`;
+  const range = bin.poolMin === null ? 'all infinite' : `${short(bin.poolMin)} to ${plain(bin.poolMax ?? 0)}`;
   const reversed = control.ranks === 'reversed' ? ', reversed' : '';
-  return `${change} in ${pool} (${range}): position ${Number(bin.position.toPrecision(3))}${reversed}, rank ${binRank}`;
+  return `${change} in ${pool} (${range}): position ${short(bin.position)}${reversed}, rank ${binRank}`;
 }
 
 function plain(percent: number): string {
-  return Number.isFinite(percent) ? `${Number(percent.toPrecision(3))} %` : 'infinite';
+  return Number.isFinite(percent) ? `${short(percent)} %` : 'infinite';
+}
+
+function short(value: number): number {
+  return Number(value.toPrecision(3));
 }
