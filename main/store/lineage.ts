@@ -27,7 +27,7 @@ export function liveRecords(starts: readonly SegmentStart[]): IsLive {
     const start = starts.find((candidate) => candidate.segment === segment);
     if (!start) break;
     segment = start.fromSegment;
-    limit = Math.min(limit, start.step);
+    limit = start.step;
   }
   return (record) => record.step <= (lastLiveStep.get(record.segment) ?? -1);
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { type CheckpointContent, checkpointFolder, loadCheckpoint, saveCheckpoint, verifyCheckpoint } from '../../main/store/checkpoint.ts';
@@ -64,6 +64,7 @@ const at = (dir: string, file: string): string => path.join(checkpointFolder(dir
 const damages: [name: string, damage: (dir: string) => void, message: RegExp][] = [
   ['a flipped byte', (dir) => flipBit(at(dir, 'model.safetensors'), 1000), /model\.safetensors: has another SHA-256/],
   ['a cut file', (dir) => cut(at(dir, 'optimizer.safetensors'), 100), /optimizer\.safetensors: has 100 bytes, expected \d+/],
+  ['another date', (dir) => alter(at(dir, 'manifest.json'), '"createdAt": "2', '"createdAt": "3'), /manifest\.json: has another SHA-256/],
   ['a missing file', (dir) => rmSync(at(dir, 'state.json')), /state\.json: is missing/],
   ['a missing manifest', (dir) => rmSync(at(dir, 'manifest.json')), /manifest\.json: is missing/],
   ['half a manifest', (dir) => cut(at(dir, 'manifest.json'), 80), /manifest\.json: is not JSON/],
@@ -75,6 +76,10 @@ const damages: [name: string, damage: (dir: string) => void, message: RegExp][] 
   ['a state that is no JSON', (dir) => forge(dir, 2, 'state.json', Buffer.from('{')), /state\.json: is not JSON/],
   ['tensors that are none', (dir) => forge(dir, 2, 'model.safetensors', Buffer.from('abc')), /model\.safetensors: unsafe-tensors: /],
 ];
+
+function alter(file: string, from: string, to: string): void {
+  writeFileSync(file, readFileSync(file, 'utf8').replace(from, to));
+}
 
 test.each(damages)('%s is refused by name and the last good one is offered', async (_, damage, message) => {
   const dir = await runWith(tinyCheckpoint(1), tinyCheckpoint(2));

@@ -74,6 +74,14 @@ test('what was cut off is reported with its length', async () => {
   expect(readFileSync(file, 'utf8')).toBe('{"a":1}\n');
 });
 
+test('a last line that only lost its line end is whole, and gets it back', async () => {
+  const writer = new JsonLinesWriter(newFile('{"a":1}\n{"a":2}'));
+  expect(writer.torn).toBeNull();
+  writer.append({ a: 3 });
+  writer.close();
+  expect(readFileSync(writer.file, 'utf8')).toBe('{"a":1}\n{"a":2}\n{"a":3}\n');
+});
+
 test('zeros that a power cut left at the end are a torn line', async () => {
   const file = newFile(`{"a":1}\n${'\0'.repeat(5000)}`);
   const writer = new JsonLinesWriter(file);
