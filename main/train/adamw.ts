@@ -55,9 +55,11 @@ export function adamWFeeds({ lr, weightDecay, gradClip, counts, beta1, beta2, ad
     gradClip: Float32Array.of(gradClip === 0 ? Number.POSITIVE_INFINITY : gradClip),
     decay: Float32Array.of(lr * weightDecay),
   };
+  // The update multiplies with the float32 nearest to each beta; corrected for another, the first steps would be off by 1e-5.
+  const [b1, b2] = [Math.fround(beta1), Math.fround(beta2)];
   for (const [group, t] of counts.entries()) {
-    const correction2 = Math.sqrt(1 - beta2 ** t);
-    feeds[`stepSize.${group}`] = Float32Array.of((lr * correction2) / (1 - beta1 ** t));
+    const correction2 = Math.sqrt(1 - b2 ** t);
+    feeds[`stepSize.${group}`] = Float32Array.of((lr * correction2) / (1 - b1 ** t));
     feeds[`epsilon.${group}`] = Float32Array.of(adamEps * correction2);
   }
   return feeds;
