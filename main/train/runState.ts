@@ -73,11 +73,16 @@ export function checkpointContent(state: RunState, tensors: TensorState): Checkp
     tensors: {
       model: parameters,
       optimizer: withZeroMoments(moments, updateCounts, parameters),
-      ...(previous ? { previous } : {}),
+      ...(previous ? { previous: renamed(previous, (module) => `${module}.weight`) } : {}),
       ...(average ? { average } : {}),
     },
     state: { ...state, updateCounts: Object.fromEntries(updateCounts) },
   };
+}
+
+/** Weights of the previous snapshot go by module here and by tensor in the file (formats.md section 1). */
+function renamed(tensors: ReadonlyMap<string, HostTensor>, rename: (name: string) => string): Map<string, HostTensor> {
+  return new Map([...tensors].map(([name, tensor]) => [rename(name), tensor]));
 }
 
 /** A reset optimizer holds no arrays until its first update; a checkpoint in between has to say "zero". */
@@ -106,7 +111,7 @@ export function restoreCheckpoint({ tensors, state, manifest }: LoadedCheckpoint
       parameters: tensors.model,
       moments: tensors.optimizer,
       updateCounts: new Map(Object.entries(restored.updateCounts)),
-      previous: tensors.previous ?? null,
+      previous: tensors.previous ? renamed(tensors.previous, (path) => path.replace(/\.weight$/, '')) : null,
       average: tensors.average ?? null,
     },
   };
