@@ -1,0 +1,199 @@
+/**
+ * Supervises training: at most one live run per device, each with a trainer of its own; notices when a trainer dies and leaves the run in a
+ * state that can be resumed; tells every page what changed. Never computes itself, so it answers while native code is busy.
+ * architecture.md section 3.
+ */
+import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { RunConfig } from '../protocol/config.ts';
+import type { PushEvents } from '../protocol/events.ts';
+import type { EventRecord } from '../protocol/records.ts';
+import { PreloraError } from '../protocol/reply.ts';
+import { releaseOwnLock } from '../store/lock.ts';
+import { runsRoot } from '../store/paths.ts';
+import { readConfig, readLast, readStatus } from '../store/runFolder.ts';
+import { openRun } from '../store/runStore.ts';
+import type { RunCommand } from '../train/commands.ts';
+import { CrashPolicy } from './crashPolicy.ts';
+import type { LaunchedTrainer, TrainerLauncher, TrainerNeeds } from './launchTrainer.ts';
+import { LiveRun, trainerClient } from './liveRun.ts';
+import { RunCatalog } from './runCatalog.ts';
+import type { TrainerEvents } from './trainerContract.ts';
+
+/** How long a stop at the end of the program may take beyond its checkpoint (product.md section 3). */
+const STOP_PATIENCE_MS = 30_000;
+
+export interface EngineHostOptions {
+  launch: TrainerLauncher;
+  /** Shell or browser; the page hides what one of them lacks. */
+  kind: 'desktop' | 'browser';
+  log: (message: string) => void;
+}
+
+/** What a page subscribes to. */
+export interface HostListener {
+  push<K extends keyof PushEvents>(event: K, payload: PushEvents[K]): void;
+  /** A live run has something new. */
+  runChanged(runId: string): void;
+}
+
+/** A run whose trainer is gone. */
+interface GoneRun {
+  runId: string;
+  dir: string;
+  /** The trainer was a thread of this process. */
+  isThread: boolean;
+}
+
+export class EngineHost {
+  readonly catalog = new RunCatalog(runsRoot());
+  readonly #live = new Map<string, LiveRun>();
+  readonly #listeners = new Set<HostListener>();
+  readonly #crashes = new CrashPolicy();
+  /** True from a start request until its run is live: a second one must not slip in. */
+  #isStarting = false;
+
+  constructor(readonly options: EngineHostOptions) {}
+
+  get dataRoot(): string {
+    return path.dirname(this.catalog.root);
+  }
+
+  /** Gives back an unsubscribe. */
+  listen(listener: HostListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  broadcast<K extends keyof PushEvents>(event: K, payload: PushEvents[K]): void {
+    for (const listener of this.#listeners) listener.push(event, payload);
+  }
+
+  liveRun(runId: string): LiveRun | null {
+    return this.#live.get(runId) ?? null;
+  }
+
+  /** Starts a run and gives back its id once its folder is there. Throws `busy`, or what the config or the data throw. */
+  async start(config: RunConfig): Promise<string> {
+    return this.#launch(config.engine, (client) => client.request('start', { config, dir: null }));
+  }
+
+  /** Continues a run that is not live; `first` is obeyed before its next update. */
+  async resume(runId: string, first: RunCommand[] = []): Promise<void> {
+    const dir = await this.catalog.find(runId);
+    const { engine } = await readConfig(dir);
+    await this.#launch(engine, (client) => client.request('resume', { dir, first }), runId);
+  }
+
+  /** Hands a command to a live run. Throws `not-found` when the run is not live, the run's refusal, or `trainer-exited`. */
+  async command(runId: string, command: RunCommand): Promise<unknown> {
+    const live = this.#live.get(runId);
+    if (!live) throw new PreloraError('not-found', `run ${runId} is not being trained; resume it first`, 'runId');
+    return live.command(command);
+  }
+
+  /** One job in a trainer of its own, which ends with it. Throws `busy` while the device is taken. */
+  async runJob<T>(needs: TrainerNeeds, job: (client: ReturnType<typeof trainerClient>) => Promise<T>): Promise<T> {
+    this.#requireFreeDevice();
+    this.#isStarting = true;
+    const trainer = this.options.launch(needs);
+    try {
+      return await job(trainerClient(trainer));
+    } finally {
+      this.#isStarting = false;
+      trainer.port.close();
+    }
+  }
+
+  /** Stops all runs with a checkpoint. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#live.values()].map((live) => live.stop(STOP_PATIENCE_MS)));
+  }
+
+  async #launch(
+    needs: TrainerNeeds,
+    begin: (client: ReturnType<typeof trainerClient>) => Promise<{ runId: string; dir: string }>,
+    knownId?: string,
+  ): Promise<string> {
+    this.#requireFreeDevice();
+    this.#isStarting = true;
+    const trainer = this.options.launch(needs);
+    try {
+      const client = trainerClient(trainer);
+      client.on('said', ({ message }) => this.options.log(`${knownId ?? 'new run'}: ${message}`));
+      const { runId: ownId, dir } = await begin(client);
+      const runId = knownId ?? ownId;
+      this.#live.set(runId, this.#follow(runId, dir, trainer, client));
+      this.broadcast('runs:changed', { runIds: [runId] });
+      return runId;
+    } catch (error) {
+      trainer.port.close();
+      throw error;
+    } finally {
+      this.#isStarting = false;
+    }
+  }
+
+  #requireFreeDevice(): void {
+    const [live] = this.#live.values();
+    if (live) throw new PreloraError('busy', `run ${live.runId} is being trained; one run at a time fits the device. Stop it first`);
+    if (this.#isStarting) throw new PreloraError('busy', 'another run is being started; one run at a time fits the device');
+  }
+
+  #follow(runId: string, dir: string, trainer: LaunchedTrainer, client: ReturnType<typeof trainerClient>): LiveRun {
+    const changed = (): void => {
+      for (const listener of this.#listeners) listener.runChanged(runId);
+    };
+    return new LiveRun(runId, dir, trainer, client, {
+      changed,
+      proposed: ({ step, dueStep }) => this.broadcast('switch:proposed', { runId, step, dueStep }),
+      gone: (reason, ended) => this.#afterTrainer({ runId, dir, isThread: trainer.pid === null }, reason, ended),
+    });
+  }
+
+  async #afterTrainer(run: GoneRun, reason: string, ended: TrainerEvents['ended'] | null): Promise<void> {
+    const { runId } = run;
+    try {
+      if (ended === null) await this.#recordCrash(run, reason);
+      // A trainer that ends at once must not be forgotten before it was remembered.
+      else await nextTurn();
+    } catch (error) {
+      this.options.log(`${runId}: the crash could not be recorded: ${error instanceof Error ? error.message : error}`);
+    }
+    this.#live.delete(runId);
+    for (const listener of this.#listeners) listener.runChanged(runId);
+    this.broadcast('runs:changed', { runIds: [runId] });
+    if (ended?.end === 'failed') this.broadcast('trainer:exited', { runId, reason: ended.message ?? reason, resumable: true });
+  }
+
+  /** Journal and status say what happened; the run can be resumed from its last checkpoint. */
+  async #recordCrash({ runId, dir, isThread }: GoneRun, reason: string): Promise<void> {
+    // A dead thread leaves a lock with the pid of this process, which lives on.
+    if (isThread) releaseOwnLock(dir);
+    const checkpoint = await readLast(dir);
+    const status = await readStatus(dir);
+    const store = await openRun(dir);
+    try {
+      const event: EventRecord = {
+        kind: 'crash',
+        step: status?.step ?? 0,
+        segment: status?.segment ?? 0,
+        time: new Date().toISOString(),
+        by: 'program',
+        detail: { reason, checkpoint },
+      };
+      store.appendEvent(event);
+      if (status) await store.writeStatus({ ...status, status: 'interrupted', message: crashWords(reason, checkpoint) });
+    } finally {
+      store.close();
+    }
+    const mayRetry = this.#crashes.record(performance.now());
+    const advice = mayRetry ? '' : '. That was the third crash in five minutes: a smaller train.batchSize or engine.backend wasm may help';
+    this.broadcast('trainer:exited', { runId, reason: crashWords(reason, checkpoint) + advice, resumable: mayRetry });
+  }
+}
+
+function crashWords(reason: string, checkpoint: number | null): string {
+  const from = checkpoint === null ? 'it begins again from step 0' : `it goes on from the checkpoint of step ${checkpoint}`;
+  return `${reason}; when resumed, ${from}`;
+}

@@ -1,0 +1,25 @@
+/** Every request of the page with its handler, put together from one file per subject. A missing or a wrong one does not compile. */
+import type { engineRequests, HandlersOf } from '../protocol/requests.ts';
+import { appHandlers } from './appHandlers.ts';
+import { configHandlers } from './configHandlers.ts';
+import { controlHandlers } from './controlHandlers.ts';
+import { dataHandlers } from './dataHandlers.ts';
+import { runsHandlers } from './runsHandlers.ts';
+import { scoreHandlers } from './scoreHandlers.ts';
+import type { Session } from './session.ts';
+import { switchHandlers } from './switchHandlers.ts';
+
+export type EngineHandlers = HandlersOf<typeof engineRequests>;
+
+export function engineHandlers(session: Session): EngineHandlers {
+  const { host } = session;
+  return {
+    ...appHandlers(host),
+    ...runsHandlers(session),
+    ...configHandlers(host),
+    ...dataHandlers(),
+    ...controlHandlers(host),
+    ...switchHandlers(host),
+    ...scoreHandlers(host),
+  } satisfies EngineHandlers;
+}

@@ -1,0 +1,103 @@
+/**
+ * One run that is being trained, seen from the host: its trainer, its latest status, and what the user has asked for and not yet got. It
+ * answers at once while the trainer is inside native code, because it only remembers.
+ */
+import { PreloraError } from '../protocol/reply.ts';
+import type { StatusFile } from '../protocol/run.ts';
+import type { RunCommand } from '../train/commands.ts';
+import type { LaunchedTrainer } from './launchTrainer.ts';
+import { createClient, type RpcClient } from './rpc.ts';
+import type { TrainerEvents, trainerRequests } from './trainerContract.ts';
+
+/** What a command says while it waits for the step boundary. */
+const WAITING_WORDS: Partial<Record<RunCommand['kind'], string>> = {
+  pause: 'pausing after this step',
+  stop: 'stopping after this step',
+  resume: 'going on',
+  checkpoint: 'writing a checkpoint after this step',
+  edit: 'changing settings after this step',
+  switchNow: 'switching after this step',
+  freezeNow: 'freezing after this step',
+  undo: 'going back to before the switch',
+  evaluate: 'evaluating after this step',
+};
+
+export interface LiveRunEvents {
+  /** Records were written, or status or activity changed. */
+  changed(): void;
+  proposed(proposal: TrainerEvents['proposed']): void;
+  /** The trainer is gone. `ended` is null when it went without a word. Settles when the run's folder is in order again. */
+  gone(reason: string, ended: TrainerEvents['ended'] | null): Promise<void>;
+}
+
+export class LiveRun {
+  status: StatusFile | null = null;
+  /** Resolves when the trainer is gone and what it left is in order. */
+  readonly over: Promise<void>;
+  #activity = 'starting';
+  #ended: TrainerEvents['ended'] | null = null;
+  readonly #waiting: string[] = [];
+  readonly #client: RpcClient<typeof trainerRequests, TrainerEvents>;
+
+  constructor(
+    readonly runId: string,
+    readonly dir: string,
+    readonly trainer: LaunchedTrainer,
+    client: RpcClient<typeof trainerRequests, TrainerEvents>,
+    readonly events: LiveRunEvents,
+  ) {
+    this.#client = client;
+    client.on('progress', ({ status, activity }) => {
+      this.status = status;
+      this.#activity = activity;
+      events.changed();
+    });
+    client.on('proposed', events.proposed);
+    client.on('ended', (ended) => {
+      this.#ended = ended;
+    });
+    this.over = new Promise((resolve) => {
+      trainer.port.onClose((reason) => void events.gone(reason, this.#ended).finally(resolve));
+    });
+  }
+
+  /** What the run is doing, or what a control is waiting for. */
+  get activity(): string {
+    return this.#waiting.at(-1) ?? this.#activity;
+  }
+
+  get etaSeconds(): number | null {
+    const { status, secondsLeft } = { status: this.status?.status, secondsLeft: this.status?.secondsLeft };
+    return status === 'running' && typeof secondsLeft === 'number' ? secondsLeft : null;
+  }
+
+  /** Settles when the command was obeyed at a step boundary. Throws what it was refused with, or `trainer-exited`. */
+  async command(command: RunCommand): Promise<unknown> {
+    const words = WAITING_WORDS[command.kind];
+    if (words) this.#waiting.push(words);
+    this.events.changed();
+    try {
+      return await this.#client.request('command', { command });
+    } finally {
+      const index = words ? this.#waiting.indexOf(words) : -1;
+      if (index >= 0) this.#waiting.splice(index, 1);
+      this.events.changed();
+    }
+  }
+
+  /** Asks the run to stop and waits until it is over; with `patienceMs` a trainer that takes longer is ended by force. */
+  async stop(patienceMs: number | null = null): Promise<void> {
+    const timer = patienceMs === null ? undefined : setTimeout(() => this.trainer.port.close(), patienceMs);
+    await this.command({ kind: 'stop' }).catch((error: unknown) => {
+      // Refused or gone: it is ending already.
+      if (!(error instanceof PreloraError)) throw error;
+    });
+    await this.over;
+    clearTimeout(timer);
+  }
+}
+
+/** A client for a freshly launched trainer. */
+export function trainerClient(trainer: LaunchedTrainer): RpcClient<typeof trainerRequests, TrainerEvents> {
+  return createClient<typeof trainerRequests, TrainerEvents>(trainer.port);
+}

@@ -1,0 +1,172 @@
+/**
+ * What the page shows of a run, read from its folder: a row of the runs table, and everything for the run's own screens. Works for runs of
+ * any process, running or not; a folder that cannot be read fully keeps its row, with the reason.
+ */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
+import type { EpochRecord, EventRecord } from '../protocol/records.ts';
+import { PhaseSummary, type RunState, type RunSummary } from '../protocol/requests.ts';
+import type { StatusFile } from '../protocol/run.ts';
+import { listCheckpoints } from '../store/checkpointFolder.ts';
+import type { IsLive } from '../store/lineage.ts';
+import { lockHolder } from '../store/lock.ts';
+import { DATA_REPORT_FILE, readConfig, readLineage, readRanks, readRecords, readStatus } from '../store/runFolder.ts';
+import { currentConfig } from './currentConfig.ts';
+import { type Annotations, readAnnotations } from './runCatalog.ts';
+import type { NewRecords, RunTail } from './runTail.ts';
+import { thinMetrics } from './thinMetrics.ts';
+
+/** What reading a run's folder gives before it is put into the shapes of the protocol. */
+export interface RunFiles {
+  runId: string;
+  dir: string;
+  config: ResolvedConfig;
+  status: StatusFile;
+  epochs: EpochRecord[];
+  events: EventRecord[];
+  annotations: Annotations;
+}
+
+/** Config with edits, status and journal. Throws `not-found`, `bad-config` or `run-damaged`. */
+export async function readRunFiles(runId: string, dir: string): Promise<RunFiles> {
+  const [created, status, epochs, events, annotations] = await Promise.all([
+    readConfig(dir),
+    readStatus(dir),
+    readRecords(dir, 'epochs'),
+    readRecords(dir, 'events'),
+    readAnnotations(dir),
+  ]);
+  const config = currentConfig(created, events);
+  const found = status ? { ...status, runId } : unwrittenStatus(runId, config);
+  return { runId, dir, config, status: told(found, dir, annotations), epochs, events, annotations };
+}
+
+/** A row of the runs table; never throws for what is wrong inside the folder. */
+export async function readSummary(runId: string, dir: string): Promise<RunSummary> {
+  try {
+    return await summaryOf(await readRunFiles(runId, dir));
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    const config = RunConfig.parse({ name: path.basename(dir) });
+    const status: StatusFile = { ...unwrittenStatus(runId, config), name: config.name, status: 'failed', message: problem };
+    const annotations = await readAnnotations(dir);
+    return { ...blankSummary(runId, dir, annotations), config, status, startedAt: await changedAt(dir), problem };
+  }
+}
+
+async function summaryOf({ runId, dir, config, status, epochs, events, annotations }: RunFiles): Promise<RunSummary> {
+  const peaks = epochs.flatMap(({ peakMemoryBytes }) => (peakMemoryBytes === null ? [] : [peakMemoryBytes]));
+  return {
+    ...blankSummary(runId, dir, annotations),
+    config,
+    status,
+    startedAt: events[0]?.time ?? (await changedAt(dir)),
+    sizeBytes: await folderBytes(dir),
+    seconds: epochs.length > 0 ? epochs.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0) : null,
+    imagesPerSecond: epochs.at(-1)?.imagesPerSecond ?? null,
+    peakMemoryBytes: peaks.length > 0 ? Math.max(...peaks) : null,
+  };
+}
+
+function blankSummary(
+  runId: string,
+  dir: string,
+  { tags, note, archived }: Annotations,
+): Omit<RunSummary, 'config' | 'status' | 'startedAt'> {
+  return { runId, dir, sizeBytes: 0, seconds: null, imagesPerSecond: null, peakMemoryBytes: null, tags, note, archived, problem: null };
+}
+
+/** A run that nobody writes is not running, whatever its last status says: its process is gone. */
+function told(status: StatusFile, dir: string, { name }: Annotations): StatusFile {
+  const named = name === null ? status : { ...status, name };
+  const claimsLife = status.status === 'running' || status.status === 'paused' || status.status === 'created';
+  if (!claimsLife || lockHolder(dir)) return named;
+  const message =
+    status.message ?? `the process that trained this run ended at about step ${status.step}; resume goes on from its last checkpoint`;
+  return { ...named, status: 'interrupted', message };
+}
+
+/** Stands for status.json before the first one is written. */
+function unwrittenStatus(runId: string, config: RunConfig): StatusFile {
+  return {
+    runId,
+    name: config.name,
+    status: 'created',
+    phase: 'full',
+    step: 0,
+    totalSteps: 0,
+    stepsPerEpoch: 0,
+    epoch: 0,
+    epochs: config.train.epochs,
+    segment: 0,
+    switchStep: null,
+    freezeStep: null,
+    trainableParameters: 0,
+    totalParameters: 0,
+    best: null,
+    backend: { name: config.engine.backend, version: '', device: '', why: '', compiled: false },
+    message: null,
+    updatedAt: new Date(0).toISOString(),
+  };
+}
+
+/** All records from `tail`'s start, which is left at the end of what was read, so that frames go on from there. */
+export async function readRunState(runId: string, tail: RunTail): Promise<Omit<RunState, 'live' | 'sequence'>> {
+  const { dir } = tail;
+  const records = await tail.lookToEnd();
+  const files = await readRunFiles(runId, dir);
+  const summary = await summaryOf(files);
+  const isLive = await readLineage(dir);
+  const { checkpoints } = await listCheckpoints(dir);
+  const phases = PhaseSummary.array().safeParse(files.status.phases);
+  return {
+    summary: records.problems.length > 0 ? { ...summary, problem: records.problems[0] as string } : summary,
+    ...split(records, isLive),
+    ranks: await readRanks(dir),
+    phases: phases.success ? phases.data : [],
+    checkpoints: checkpoints.filter(isLive).map(({ step, phase, pinned, bytes }) => ({ step, phase, pinned: pinned !== null, bytes })),
+    classNames: await readClassNames(dir),
+  };
+}
+
+function split(records: NewRecords, isLive: IsLive): Pick<RunState, 'metrics' | 'epochs' | 'snapshots' | 'events' | 'abandoned'> {
+  const { metrics, epochs, snapshots, events } = records;
+  const isAbandoned: IsLive = (record) => !isLive(record);
+  return {
+    metrics: thinMetrics(metrics.filter(isLive)),
+    epochs: epochs.filter(isLive),
+    snapshots: snapshots.filter(isLive),
+    // The journal tells of undone stretches too: nothing is dropped from it.
+    events,
+    abandoned: {
+      metrics: thinMetrics(metrics.filter(isAbandoned)),
+      epochs: epochs.filter(isAbandoned),
+      snapshots: snapshots.filter(isAbandoned),
+    },
+  };
+}
+
+/** From data-report.json, when it names them. */
+async function readClassNames(dir: string): Promise<string[]> {
+  try {
+    const report: unknown = JSON.parse(await readFile(path.join(dir, DATA_REPORT_FILE), 'utf8'));
+    const { classNames } = (report ?? {}) as { classNames?: unknown };
+    return Array.isArray(classNames) ? classNames.map(String) : [];
+  } catch {
+    return [];
+  }
+}
+
+async function changedAt(dir: string): Promise<string> {
+  return (await stat(dir)).mtime.toISOString();
+}
+
+/** Size of a folder's files. Files that vanish meanwhile (a checkpoint being pruned) do not count. */
+async function folderBytes(dir: string): Promise<number> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
+  const sizes = await Promise.all(
+    entries.filter((entry) => entry.isFile()).map((entry) => stat(path.join(entry.parentPath ?? entry.path, entry.name)).catch(() => null)),
+  );
+  return sizes.reduce((sum, file) => sum + (file?.size ?? 0), 0);
+}

@@ -1,0 +1,92 @@
+/**
+ * Follows the record files of a run by byte offset: what was appended since the last look, whole lines only. Whoever has read up to an
+ * offset and goes on from there sees every record exactly once, whichever process writes them; nothing waits in memory meanwhile
+ * (architecture.md section 7: the live stream is a cache of the files).
+ */
+import { open } from 'node:fs/promises';
+import { systemCode } from '../store/diskFault.ts';
+import { RECORD_FILES, type RecordKind, type Records, recordFile } from '../store/runFolder.ts';
+
+export type NewRecords = { [K in RecordKind]: Records[K][] } & {
+  /** There was more than one look may take. */
+  more: boolean;
+  /** Lines that are no records, in words; they are passed over. */
+  problems: string[];
+};
+
+/** One look takes at most this much of each file, so that a page that was away for long cannot make the host's memory grow. */
+const LOOK_BYTES = 1 << 20;
+const NEWLINE = 0x0a;
+const KINDS = Object.keys(RECORD_FILES) as RecordKind[];
+
+export function noRecords(): NewRecords {
+  return { metrics: [], epochs: [], snapshots: [], events: [], more: false, problems: [] };
+}
+
+export class RunTail {
+  readonly #offsets: Record<RecordKind, number> = { metrics: 0, epochs: 0, snapshots: 0, events: 0 };
+
+  constructor(readonly dir: string) {}
+
+  /** What is new since the last look. */
+  async look(): Promise<NewRecords> {
+    const found = noRecords();
+    for (const kind of KINDS) {
+      const { bytes, more } = await this.#newBytes(kind);
+      if (more) found.more = true;
+      for (const line of bytes.toString('utf8').split('\n')) if (line !== '') this.#take(kind, line, found);
+    }
+    return found;
+  }
+
+  /** Everything from the present offset to the end of the files. */
+  async lookToEnd(): Promise<NewRecords> {
+    const all = noRecords();
+    for (let more = true; more; ) {
+      const next = await this.look();
+      for (const kind of KINDS) (all[kind] as object[]).push(...next[kind]);
+      all.problems.push(...next.problems);
+      more = next.more;
+    }
+    return all;
+  }
+
+  #take(kind: RecordKind, line: string, found: NewRecords): void {
+    const parsed = RECORD_FILES[kind].schema.safeParse(parseJson(line));
+    if (parsed.success) (found[kind] as object[]).push(parsed.data);
+    else found.problems.push(`${RECORD_FILES[kind].name}: a line is no record: ${line.slice(0, 60)}`);
+  }
+
+  /** Whole lines from the offset on; advances it. A line longer than one look is read whole. */
+  async #newBytes(kind: RecordKind): Promise<{ bytes: Buffer; more: boolean }> {
+    const handle = await open(recordFile(this.dir, kind), 'r').catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return null;
+      throw error;
+    });
+    if (!handle) return { bytes: Buffer.alloc(0), more: false };
+    try {
+      const { size } = await handle.stat();
+      // A torn tail that was cut off when the run was opened again: what was passed over is gone.
+      this.#offsets[kind] = Math.min(this.#offsets[kind], size);
+      for (let length = LOOK_BYTES; ; length *= 2) {
+        const wanted = Math.min(length, size - this.#offsets[kind]);
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(wanted), 0, wanted, this.#offsets[kind]);
+        const end = buffer.subarray(0, bytesRead).lastIndexOf(NEWLINE) + 1;
+        const isAll = this.#offsets[kind] + wanted >= size;
+        if (end === 0 && !isAll) continue;
+        this.#offsets[kind] += end;
+        return { bytes: buffer.subarray(0, end), more: !isAll };
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,51 @@
+/** Requests about runs as folders: the table, a run's records, its frames, names and notes, the trash. */
+import type { EngineHandlers } from './handlers.ts';
+import { readRunState, readSummary } from './runReading.ts';
+import { RunTail } from './runTail.ts';
+import type { Session } from './session.ts';
+
+type Names = `runs:${string}` | 'run:state' | 'run:unsubscribe' | 'frames:ack';
+
+export function runsHandlers(session: Session): Pick<EngineHandlers, Extract<keyof EngineHandlers, Names>> {
+  const { host } = session;
+  const { catalog } = host;
+  const changed = (runId: string): void => host.broadcast('runs:changed', { runIds: [runId] });
+  return {
+    async 'runs:list'() {
+      const runs = await catalog.list();
+      const summaries = await Promise.all(runs.map(({ runId, dir }) => readSummary(runId, dir)));
+      return summaries.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+    },
+    async 'runs:rename'({ runId, name }) {
+      await catalog.annotate(runId, { name });
+      changed(runId);
+    },
+    async 'runs:annotate'({ runId, ...changes }) {
+      await catalog.annotate(runId, changes);
+      changed(runId);
+    },
+    async 'runs:trash'({ runId }) {
+      await catalog.moveToTrash(runId);
+      changed(runId);
+    },
+    async 'runs:restore'({ runId }) {
+      await catalog.restoreFromTrash(runId);
+      changed(runId);
+    },
+    async 'run:state'({ runId }) {
+      const tail = new RunTail(await catalog.find(runId));
+      const state = await readRunState(runId, tail);
+      const live = host.liveRun(runId);
+      const status = live?.status ? { ...live.status, runId, name: state.summary.status.name } : state.summary.status;
+      // What was written while we read comes with the first frame: the tail stands exactly where reading ended.
+      const sequence = session.subscribe(runId, tail, status);
+      return { ...state, summary: { ...state.summary, status }, live: live !== null, sequence };
+    },
+    async 'run:unsubscribe'({ runId }) {
+      session.unsubscribe(runId);
+    },
+    async 'frames:ack'({ runId, sequence }) {
+      session.acknowledge(runId, sequence);
+    },
+  };
+}

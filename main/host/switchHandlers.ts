@@ -1,0 +1,130 @@
+/** Requests about the switch: what it would do (pure, from recorded snapshots), trying it out, and making, delaying or undoing it. */
+
+import { phaseCost } from '../core/cost.ts';
+import { phaseSettings } from '../core/phaseSettings.ts';
+import { previewSwitch } from '../core/preview.ts';
+import { replay } from '../core/replay.ts';
+import { parseConfig } from '../core/resolveConfig.ts';
+import type { ResolvedConfig } from '../protocol/config.ts';
+import type { SnapshotRecord } from '../protocol/records.ts';
+import { PreloraError } from '../protocol/reply.ts';
+import type { PhaseCost, SwitchPreview, WhatIfSettings } from '../protocol/requests.ts';
+import type { StatusFile } from '../protocol/run.ts';
+import { readRecords } from '../store/runFolder.ts';
+import type { EngineHost } from './engineHost.ts';
+import { toProtocol } from './estimate.ts';
+import type { EngineHandlers } from './handlers.ts';
+import { readRunFiles } from './runReading.ts';
+
+type Names = `switch:${string}` | 'replay';
+
+const TRIAL_STEPS = 20;
+
+export function switchHandlers(host: EngineHost): Pick<EngineHandlers, Extract<keyof EngineHandlers, Names>> {
+  return {
+    async 'switch:preview'({ runId, settings }) {
+      return preview(await readJudged(host, runId), settings);
+    },
+    async replay({ runId, settings }) {
+      const { config, status, snapshots } = await readJudged(host, runId);
+      const changed = withSettings(config, settings);
+      const { minStep, graceSteps, jointSteps, totalSteps, config: ranks } = phaseSettings(changed, status);
+      const { report: _verdict, ...result } = replay(snapshots, {
+        ...ranks,
+        minStep,
+        graceSteps,
+        jointSteps,
+        totalSteps: totalSteps || null,
+      });
+      return result;
+    },
+    'switch:trial': ({ runId, ranks }) => trial(host, runId, ranks),
+    async 'switch:now'({ runId, ranks }) {
+      await host.command(runId, { kind: 'switchNow', ...(ranks ? { ranks } : {}) });
+    },
+    async 'switch:defer'({ runId, until }) {
+      await host.command(runId, { kind: 'defer', until });
+    },
+    async 'switch:veto'({ runId }) {
+      await host.command(runId, { kind: 'veto' });
+    },
+    async 'switch:freezeNow'({ runId }) {
+      await host.command(runId, { kind: 'freezeNow' });
+    },
+    async 'switch:undo'({ runId }) {
+      await host.command(runId, { kind: 'undo' });
+    },
+  };
+}
+
+interface JudgedRun {
+  config: ResolvedConfig;
+  status: StatusFile;
+  snapshots: SnapshotRecord[];
+}
+
+async function readJudged(host: EngineHost, runId: string): Promise<JudgedRun> {
+  const dir = await host.catalog.find(runId);
+  const [{ config, status }, snapshots] = await Promise.all([readRunFiles(runId, dir), readRecords(dir, 'snapshots')]);
+  return { config, status: host.liveRun(runId)?.status ?? status, snapshots };
+}
+
+/** The run's config with thresholds and rank settings replaced, checked like any config. */
+function withSettings(config: ResolvedConfig, settings: WhatIfSettings): ResolvedConfig {
+  return parseConfig({ ...config, prelora: { ...config.prelora, ...settings } }) as unknown as ResolvedConfig;
+}
+
+function preview({ config, status, snapshots }: JudgedRun, settings: WhatIfSettings): SwitchPreview {
+  const proposed = withSettings(config, settings);
+  const { verdict, plan, planError, phases, now } = previewSwitch({ snapshots, present: config, proposed, length: status });
+  const costOf = (phase: 'warmup' | 'lora'): PhaseCost | null => phases && toProtocol(phases[phase], proposed);
+  const { modules, adapterParameters, trainableAfterFreeze, share } = plan ?? {};
+  const isPlanned = modules && adapterParameters !== undefined && trainableAfterFreeze !== undefined && share !== undefined;
+  return {
+    step: status.step,
+    passes: verdict.passes,
+    words: verdict.words,
+    ranks: isPlanned ? { step: status.step, reason: 'user', modules, adapterParameters, trainableAfterFreeze, share } : null,
+    problem: planError?.message ?? null,
+    now: withMeasured(toProtocol(now, config), status),
+    warmup: costOf('warmup'),
+    lora: costOf('lora'),
+  };
+}
+
+/** The pace of the running phase full, where the run has measured it. */
+function withMeasured(cost: PhaseCost, status: StatusFile): PhaseCost {
+  const phases = Array.isArray(status.phases) ? (status.phases as { phase?: unknown; imagesPerSecond?: unknown }[]) : [];
+  const pace = phases.find(({ phase }) => phase === 'full')?.imagesPerSecond;
+  return typeof pace === 'number' ? { ...cost, imagesPerSecond: pace, measured: true } : cost;
+}
+
+/**
+ * Times both phases in a trainer of its own, on tensors of its own: the run is only paused meanwhile, because a device that is shared
+ * would be measured wrongly.
+ */
+async function trial(host: EngineHost, runId: string, ranks: Record<string, number>): Promise<{ now: PhaseCost; lora: PhaseCost }> {
+  const { config } = await readJudged(host, runId);
+  const live = host.liveRun(runId);
+  const wasRunning = live?.status?.status === 'running';
+  if (wasRunning) await live.command({ kind: 'pause' });
+  try {
+    const measure = async (phase: 'full' | 'lora', fraction: number): Promise<PhaseCost> => {
+      host.broadcast('task:progress', { task: 'switch:trial', message: `${TRIAL_STEPS} steps of phase ${phase}`, fraction });
+      const plan = phase === 'full' ? {} : ranks;
+      const measured = await host.runJob(config.engine, (client) =>
+        client.request('measurePhase', { config, phase, ranks: plan, steps: TRIAL_STEPS }),
+      );
+      const cost = toProtocol(phaseCost(config, phase, plan, config.train.microBatch), config);
+      return { ...cost, imagesPerSecond: measured.imagesPerSecond, totalBytes: measured.peakMemoryBytes, measured: true };
+    };
+    return { now: await measure('full', 0), lora: await measure('lora', 0.5) };
+  } finally {
+    if (wasRunning) await live.command({ kind: 'resume' }).catch(ignoreGone);
+    host.broadcast('task:progress', { task: 'switch:trial', message: 'done', fraction: 1 });
+  }
+}
+
+function ignoreGone(error: unknown): void {
+  if (!(error instanceof PreloraError)) throw error;
+}

@@ -1,0 +1,60 @@
+/**
+ * The page's built files, and nothing else: a request path becomes a file inside the folder or nothing. No listing, no links out of it, no
+ * hidden files. Reliability.md, "Browser mode".
+ */
+import { readFile, realpath } from 'node:fs/promises';
+import path from 'node:path';
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json; charset=utf-8',
+  '.map': 'application/json; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.woff2': 'font/woff2',
+  '.txt': 'text/plain; charset=utf-8',
+  '.wasm': 'application/wasm',
+};
+
+export interface PageFile {
+  content: Buffer;
+  type: string;
+}
+
+/** The file for the path of a request (`/` is index.html), or null when there is none to give. */
+export async function readPageFile(root: string, requestPath: string): Promise<PageFile | null> {
+  const file = pageFilePath(root, requestPath);
+  const type = file && TYPES[path.extname(file).toLowerCase()];
+  if (!file || !type) return null;
+  try {
+    // A link inside the folder must not lead out of it.
+    const real = await realpath(file);
+    if (!isInside(await realpath(root), real)) return null;
+    return { content: await readFile(real), type };
+  } catch {
+    return null;
+  }
+}
+
+/** Where a request path lies below `root`, or null for one that is malformed, hidden or leads elsewhere. */
+export function pageFilePath(root: string, requestPath: string): string | null {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(requestPath);
+  } catch {
+    return null;
+  }
+  if (decoded.includes('\0') || decoded.includes('\\') || !decoded.startsWith('/')) return null;
+  const parts = decoded.split('/').slice(1);
+  if (parts.some((part) => part.startsWith('.') || part.includes(':'))) return null;
+  const file = path.join(root, ...(decoded === '/' ? ['index.html'] : parts));
+  return isInside(root, file) ? file : null;
+}
+
+function isInside(root: string, file: string): boolean {
+  const relative = path.relative(root, file);
+  return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative);
+}
