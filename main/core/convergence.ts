@@ -45,59 +45,59 @@ export function pushSnapshot(
 /** The verdict on a window (oldest snapshot first). */
 export function testPartialConvergence(window: readonly SnapshotRecord[], settings: ConvergenceSettings): ConvergenceReport {
   const newest = window.slice(-settings.windowSize);
-  const comparisons = newest.slice(1).map((snapshot, index) => compareSnapshots(newest[index] as SnapshotRecord, snapshot, settings));
-  return judge(newest.at(-1)?.step ?? null, newest.length, comparisons, settings);
+  const compare = snapshotComparer(settings);
+  const comparisons = newest.slice(1).map((snapshot, index) => compare(newest[index] as SnapshotRecord, snapshot));
+  return withWords(judge({ step: newest.at(-1)?.step ?? null, snapshots: newest.length, comparisons }, settings));
 }
+
+/** A verdict without its sentence, for those who make hundreds. */
+export type Verdict = Omit<ConvergenceReport, 'words'>;
 
 /** The verdict on the comparisons of a window that holds `snapshots` snapshots, the newest at `step`. */
-export function judge(
-  step: number | null,
-  snapshots: number,
-  comparisons: SnapshotComparison[],
-  settings: ConvergenceSettings,
-): ConvergenceReport {
+export function judge(window: Pick<Verdict, 'step' | 'snapshots' | 'comparisons'>, settings: ConvergenceSettings): Verdict {
   const { windowSize, tau, zeta } = settings;
-  const full = snapshots >= windowSize;
-  const weightsOk = full && comparisons.every((pair) => pair.weightsOk);
-  const lossOk = full && comparisons.every((pair) => pair.lossOk);
-  const everyModuleBelowTau = full && comparisons.every((pair) => pair.everyModuleBelowTau);
-  const report = {
-    step,
-    snapshots,
-    windowSize,
-    tau,
-    zeta,
-    comparisons,
-    weightsOk,
-    lossOk,
-    passes: weightsOk && lossOk,
-    everyModuleBelowTau,
-  };
-  return { ...report, words: convergenceWords(report) };
+  const full = window.snapshots >= windowSize;
+  const weightsOk = full && window.comparisons.every((pair) => pair.weightsOk);
+  const lossOk = full && window.comparisons.every((pair) => pair.lossOk);
+  const everyModuleBelowTau = full && window.comparisons.every((pair) => pair.everyModuleBelowTau);
+  return { ...window, windowSize, tau, zeta, weightsOk, lossOk, passes: weightsOk && lossOk, everyModuleBelowTau };
 }
 
-/** All changes from one snapshot to the next. */
-export function compareSnapshots(from: SnapshotRecord, to: SnapshotRecord, settings: ConvergenceSettings): SnapshotComparison {
-  const families: FamilyChange[] = [];
-  for (const [family, modules] of Object.entries(settings.tested) as [Family, readonly ModuleName[]][]) {
-    const weights = layerWeights(settings.layerWeighting, modules.length);
+export function withWords(verdict: Verdict): ConvergenceReport {
+  return { ...verdict, words: convergenceWords(verdict) };
+}
+
+/** A function that computes all changes from one snapshot to the next. */
+export function snapshotComparer(settings: ConvergenceSettings): (from: SnapshotRecord, to: SnapshotRecord) => SnapshotComparison {
+  const { tau, zeta, normMetric, layerWeighting } = settings;
+  const families = (Object.entries(settings.tested) as [Family, readonly ModuleName[]][]).map(([family, modules]) => {
+    return { family, modules, weights: layerWeights(layerWeighting, modules.length) };
+  });
+  const compareFamily = (
+    { family, modules, weights }: (typeof families)[number],
+    from: SnapshotRecord,
+    to: SnapshotRecord,
+  ): FamilyChange => {
     // A change that was not measured is not known to be small.
     const changes = modules.map((module) => ({
       module,
-      change: weightChange(from.modules[module], to.modules[module], settings.normMetric) ?? Number.POSITIVE_INFINITY,
+      change: weightChange(from.modules[module], to.modules[module], normMetric) ?? Number.POSITIVE_INFINITY,
     }));
     const mean = changes.reduce((sum, { change }, index) => sum + (weights[index] as number) * change, 0);
-    families.push({ family, modules: changes, mean, belowTau: lt(mean, settings.tau) });
-  }
-  const lossChange = percentChange(from.loss, to.loss);
-  return {
-    fromStep: from.step,
-    toStep: to.step,
-    families,
-    lossChange,
-    weightsOk: families.every(({ belowTau }) => belowTau),
-    lossOk: le(lossChange, settings.zeta),
-    everyModuleBelowTau: families.every(({ modules }) => modules.every(({ change }) => lt(change, settings.tau))),
+    return { family, modules: changes, mean, belowTau: lt(mean, tau) };
+  };
+  return (from, to) => {
+    const changes = families.map((family) => compareFamily(family, from, to));
+    const lossChange = percentChange(from.loss, to.loss);
+    return {
+      fromStep: from.step,
+      toStep: to.step,
+      families: changes,
+      lossChange,
+      weightsOk: changes.every(({ belowTau }) => belowTau),
+      lossOk: le(lossChange, zeta),
+      everyModuleBelowTau: changes.every(({ modules }) => modules.every(({ change }) => lt(change, tau))),
+    };
   };
 }
 

@@ -6,7 +6,7 @@
 import { type Family, ModelConfig, type ModelShape, type RunConfig } from '../protocol/config.ts';
 import type { RankReason, SnapshotRecord } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import { type ConvergenceSettings, compareSnapshots, convergenceSettings, judge } from './convergence.ts';
+import { type ConvergenceSettings, convergenceSettings, judge, snapshotComparer, type Verdict, withWords } from './convergence.ts';
 import type { ConvergenceReport, SnapshotComparison } from './convergenceReport.ts';
 import { parseModuleName } from './modules.ts';
 import { assignRanks, type RankConfig } from './rankAssignment.ts';
@@ -51,13 +51,14 @@ export function replay(snapshots: readonly SnapshotRecord[], settings: ReplaySet
   const full = snapshots.filter(({ phase }) => phase === 'full');
   const test = convergenceSettings(settings.prelora, settings.control, settings.model.depth);
   checkRecorded(full, test);
-  const comparisons = full.slice(1).map((snapshot, index) => compareSnapshots(full[index] as SnapshotRecord, snapshot, test));
-  const reports = full.map((_, index) => reportAt(index, full, comparisons, { test, minStep: settings.minStep }));
-  const passing = reports.findIndex((report) => report.passes && inTime(report.step as number, settings));
-  const windows = comparisons.map((pair, index) => windowOf(pair, reports[index + 1] as ConvergenceReport));
-  const newest = reports.at(-1) ?? judge(null, 0, [], test);
-  if (passing < 0) return { switchStep: null, windows, ranks: {}, reasons: [], report: newest };
-  const report = reports[passing] as ConvergenceReport;
+  const compare = snapshotComparer(test);
+  const comparisons = full.slice(1).map((snapshot, index) => compare(full[index] as SnapshotRecord, snapshot));
+  const verdicts = full.map((_, index) => verdictAt(index, full, comparisons, { test, minStep: settings.minStep }));
+  const passing = verdicts.findIndex(({ passes, step }) => passes && inTime(step as number, settings));
+  const windows = comparisons.map((pair, index) => windowOf(pair, verdicts[index + 1] as Verdict));
+  const newest = verdicts.at(-1) ?? judge({ step: null, snapshots: 0, comparisons: [] }, test);
+  if (passing < 0) return { switchStep: null, windows, ranks: {}, reasons: [], report: withWords(newest) };
+  const report = withWords(verdicts[passing] as Verdict);
   const { ranks, modules } = assignRanks(full.slice(0, passing + 1), rankConfig(settings));
   return { switchStep: (report.step as number) + settings.graceSteps, windows, ranks, reasons: modules, report };
 }
@@ -68,20 +69,20 @@ function inTime(step: number, { totalSteps, graceSteps, jointSteps }: ReplaySett
 }
 
 /** The verdict after the snapshot at `index`, from comparisons made once. */
-function reportAt(
+function verdictAt(
   index: number,
   full: readonly SnapshotRecord[],
   comparisons: readonly SnapshotComparison[],
   { test, minStep }: { test: ConvergenceSettings; minStep: number },
-): ConvergenceReport {
+): Verdict {
   const { step } = full[index] as SnapshotRecord;
   const firstEligible = full.findIndex((snapshot) => snapshot.step >= minStep);
-  if (firstEligible < 0 || index < firstEligible) return judge(step, 0, [], test);
+  if (firstEligible < 0 || index < firstEligible) return judge({ step, snapshots: 0, comparisons: [] }, test);
   const start = Math.max(firstEligible, index - test.windowSize + 1);
-  return judge(step, index - start + 1, comparisons.slice(start, index), test);
+  return judge({ step, snapshots: index - start + 1, comparisons: comparisons.slice(start, index) }, test);
 }
 
-function windowOf(pair: SnapshotComparison, { weightsOk, lossOk }: ConvergenceReport): ReplayWindow {
+function windowOf(pair: SnapshotComparison, { weightsOk, lossOk }: Verdict): ReplayWindow {
   const families: Partial<Record<Family, number>> = {};
   for (const { family, mean } of pair.families) families[family] = mean;
   return { step: pair.toStep, families, lossChange: pair.lossChange, weightsOk, lossOk };
