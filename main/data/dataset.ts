@@ -57,7 +57,7 @@ export async function openDataset(data: DataSettings, { signal, channels = null 
     normalization: normalization.origin,
     skipped: source.skipped,
     converted: { ...source.converted, ...channelConversions(source, given) },
-    notes: source.notes,
+    notes: [...source.notes, ...emptyClassNotes(source.classNames, train)],
   };
   return {
     format: source.format,
@@ -105,6 +105,13 @@ function checkClasses({ classNames }: RawSource, train: Split): void {
     const name = classNames[train.labels[0] as number];
     throw new PreloraError('data-one-class', `only one class: ${name}; at least 2 are needed`);
   }
+}
+
+/** Classes of packed data may be empty (EMNIST's letters begin at 1); folders of images refuse that when they are opened. */
+function emptyClassNotes(classNames: readonly string[], train: Split): string[] {
+  const present = new Set(train.labels);
+  const empty = classNames.filter((_, label) => !present.has(label));
+  return empty.length === 0 ? [] : [`no training images of ${empty.map((name) => `"${name}"`).join(', ')}`];
 }
 
 function givenChannels(source: RawSource, wanted: number | null): number {

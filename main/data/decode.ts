@@ -69,21 +69,24 @@ export async function decodeImage(input: string | Uint8Array, { channels, conver
   checkMetadata(metadata, convertUnusual);
   // Embedded colour profiles are ignored as Pillow does; only CMYK has no meaning without one.
   const options: SharpOptions = { failOn: 'error', limitInputPixels: MAX_PIXELS, ignoreIcc: metadata.space !== 'cmyk' };
+  const deep = metadata.depth === 'ushort';
+  const space = isGray(metadata) ? (deep ? 'grey16' : 'b-w') : deep ? 'rgb16' : 'srgb';
   const { data, info } = await attempt(() =>
     sharp(input, options)
       .autoOrient()
       .removeAlpha()
-      .toColourspace(isGray(metadata) ? 'b-w' : 'srgb')
-      .raw({ depth: 'uchar' })
+      .toColourspace(space)
+      .raw({ depth: deep ? 'ushort' : 'uchar' })
       .toBuffer({ resolveWithObject: true }),
   );
-  const image = {
-    pixels: new Uint8Array(data.buffer, data.byteOffset, data.length),
-    height: info.height,
-    width: info.width,
-    channels: info.channels,
-  };
+  const pixels = deep ? highBytes(data) : new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const image = { pixels, height: info.height, width: info.width, channels: info.channels };
   return image.channels === 1 ? image : toChannels(image, channels);
+}
+
+/** Of 16-bit values in the machine's order, which is little-endian wherever sharp runs. */
+function highBytes(data: Buffer): Uint8Array {
+  return Uint8Array.from({ length: data.length / 2 }, (_, i) => data[2 * i + 1] as number);
 }
 
 /** Throws for images that are refused; returns the conversions that unusual ones need. */
@@ -92,8 +95,10 @@ function checkMetadata(metadata: Metadata, convertUnusual: boolean): string[] {
   if (!FORMATS.includes(format as string)) throw new UnreadableImage(`is ${format}; JPEG, PNG, WebP, GIF and TIFF are read`);
   if (width * height > MAX_PIXELS) throw new UnreadableImage(`${width}×${height} is more than 100 megapixels`);
   if (width < 2 || height < 2) throw new UnreadableImage(`${width}×${height} is smaller than 2×2`);
+  if (!['uchar', 'ushort'].includes(metadata.depth as string))
+    throw new UnreadableImage(`has ${metadata.depth} pixels; 8 and 16 bits are read`);
   const unusual: [boolean, string, string][] = [
-    [metadata.depth !== 'uchar', `has more than 8 bits per channel (${metadata.depth})`, '16-bit reduced to 8'],
+    [metadata.depth === 'ushort', 'has 16 bits per channel', '16-bit reduced to 8'],
     [metadata.space === 'cmyk', 'is CMYK', 'CMYK converted to sRGB'],
     [pages > 1, `has ${pages} frames`, 'first of several frames'],
   ];

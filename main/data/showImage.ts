@@ -29,21 +29,25 @@ export async function decodeSample(dataset: Dataset, split: 'train' | 'val', ind
 }
 
 /**
- * A picture, by path or as the bytes of a file, as one row of model input: [1, tokens − 1, P·P·K], with the evaluation
- * preprocessing of the run. Throws data-unreadable with the reason.
+ * A picture, by path or as the bytes of a file, as one row of model input (see imageToPatches). Throws data-unreadable with the
+ * reason, bad-arguments when the model takes neither gray nor RGB.
  */
 export async function preprocessImage(picture: string | Uint8Array, config: Pick<ResolvedConfig, 'model' | 'data'>): Promise<Float32Array> {
-  const { imageSize, patchSize, inChannels } = config.model;
-  const name = typeof picture === 'string' ? picture : 'the picture';
-  const channels = inChannels === 1 ? 1 : 3;
-  if (channels !== inChannels) {
-    throw new PreloraError('bad-arguments', `the model takes ${inChannels} channels; only gray (1) and RGB (3) can be made from a picture`);
+  const channels = config.model.inChannels;
+  if (channels !== 1 && channels !== 3) {
+    throw new PreloraError('bad-arguments', `the model takes ${channels} channels; only gray (1) and RGB (3) can be made from a picture`);
   }
-  const image = await readable(name, decodeImage(picture, { channels, convertUnusual: true }));
-  const square = toChannels(resizeAndCrop(image, evalGeometry(imageSize, config.data.crop)), channels);
+  const name = typeof picture === 'string' ? picture : 'the picture';
+  return imageToPatches(await readable(name, decodeImage(picture, { channels, convertUnusual: true })), config);
+}
+
+/** [1, tokens − 1, P·P·K]: a decoded image with the evaluation preprocessing of the run. Its channels must be convertible to the model's. */
+export function imageToPatches(image: RawImage, { model, data }: Pick<ResolvedConfig, 'model' | 'data'>): Float32Array {
+  const { imageSize, patchSize, inChannels: channels } = model;
+  const square = toChannels(resizeAndCrop(image, evalGeometry(imageSize, data.crop)), channels);
   const layout = { imageSize, patchSize, channels };
   const patches = new Float32Array(valuesPerImage(layout));
-  writePatches(square, layout, normalizationTable(config.data.mean, config.data.std), patches, 0);
+  writePatches(square, layout, normalizationTable(data.mean, data.std), patches, 0);
   return patches;
 }
 

@@ -27,12 +27,13 @@ export async function readSource(source: string, data: DataSettings, signal?: Ab
   return openCifar(cifarFolder(root), format, data.labelLevel);
 }
 
-async function openSystemFashionMnist(): Promise<RawSource> {
-  if (!existsSync(SYSTEM_FASHION_MNIST)) {
+/** Fashion-MNIST as the system's package manager installs it. Throws data-not-found with the way to get it. */
+export async function openSystemFashionMnist(folder = SYSTEM_FASHION_MNIST): Promise<RawSource> {
+  if (!existsSync(folder)) {
     const cure = 'install it with "apt-get install dataset-fashion-mnist", or give a folder that holds the four IDX files as data.source';
-    throw new PreloraError('data-not-found', `${SYSTEM_FASHION_MNIST}: not found; ${cure}`, 'data.source');
+    throw new PreloraError('data-not-found', `${folder}: not found; ${cure}`, 'data.source');
   }
-  return { ...(await openIdx(SYSTEM_FASHION_MNIST)), preset: 'fashion-mnist', classNames: [...FASHION_MNIST_CLASSES] };
+  return { ...(await openIdx(folder)), preset: 'fashion-mnist', classNames: [...FASHION_MNIST_CLASSES] };
 }
 
 async function detectFormat(root: string): Promise<SourceFormat> {

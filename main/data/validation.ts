@@ -16,14 +16,17 @@ export interface ChosenSplits {
   origin: string;
 }
 
-/** Throws data-not-found without training images, data-class-mismatch when valSource has other classes. */
+/**
+ * Throws data-not-found without training images, data-class-mismatch when valSource has other classes, data-empty-class when a class
+ * has a single image and validation must be taken from training.
+ */
 export async function chooseValidation(source: RawSource, data: DataSettings, signal?: AbortSignal): Promise<ChosenSplits> {
   const { train, val, test } = source.splits;
   if (!train) throw new PreloraError('data-not-found', `${source.root}: no training images found`);
   if (data.valSource !== null) return { train, ...(await fromOtherSource(source, data, signal)) };
   if (val) return { train, val, origin: `the ${val.name} split of the source` };
   if (test) return { train, val: test, origin: 'the test split of the source, which has no val split' };
-  return hashSplit(train, data);
+  return hashSplit(train, source.classNames, data);
 }
 
 async function fromOtherSource(source: RawSource, data: DataSettings, signal?: AbortSignal): Promise<{ val: Split; origin: string }> {
@@ -45,7 +48,7 @@ async function fromOtherSource(source: RawSource, data: DataSettings, signal?: A
 }
 
 /** Per class, the first round(valFraction · n) samples, at least one, in the order of SHA-256(splitKey NUL path). */
-function hashSplit(train: Split, { valFraction, splitKey }: DataSettings): ChosenSplits {
+function hashSplit(train: Split, classNames: readonly string[], { valFraction, splitKey }: DataSettings): ChosenSplits {
   const byClass = new Map<number, { sample: number; hash: string }[]>();
   const { images } = train;
   train.labels.forEach((label, sample) => {
@@ -56,7 +59,11 @@ function hashSplit(train: Split, { valFraction, splitKey }: DataSettings): Chose
     byClass.set(label, list);
   });
   const isVal = new Uint8Array(train.count);
-  for (const list of byClass.values()) {
+  for (const [label, list] of byClass) {
+    if (list.length === 1) {
+      const message = `class "${classNames[label]}" has no readable image in train; its only one would be needed for validation`;
+      throw new PreloraError('data-empty-class', message);
+    }
     list.sort((a, b) => (a.hash < b.hash ? -1 : 1));
     for (const { sample } of list.slice(0, Math.max(1, Math.round(valFraction * list.length)))) isVal[sample] = 1;
   }

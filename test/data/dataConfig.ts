@@ -1,11 +1,10 @@
 /** Shared by the data tests: a small resolved configuration and tiny IDX files. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll } from 'vitest';
 import { type Dataset, openDataset } from '../../main/data/dataset.ts';
 import type { DataSettings } from '../../main/data/rawSource.ts';
 import { type ResolvedConfig, RunConfig } from '../../main/protocol/config.ts';
+import { temporaryFolder } from '../support/temporaryFolder.ts';
 
 interface Overrides {
   model?: Partial<ResolvedConfig['model']>;
@@ -30,19 +29,6 @@ export function configFor(dataset: Dataset, { model, data, train }: Overrides = 
     prelora: { ...base.prelora, minStep: 0 },
   };
 }
-
-const folders: string[] = [];
-
-/** A new empty folder that is removed after the tests of the file. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'prelora data é '));
-  folders.push(folder);
-  return folder;
-}
-
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
 
 /** The bytes of an IDX file: magic of this many dimensions, the dimensions, the body. */
 export function idxBytes(dimensions: readonly number[], body: Uint8Array): Buffer {

@@ -1,0 +1,18 @@
+/** The long form of reliability.md R11 for data files: 20,000 inputs to each parser, fixed seed. */
+import { it } from 'vitest';
+import { fuzzCifar, fuzzIdx, fuzzImages } from '../data/fuzz.ts';
+import { temporaryFolder } from '../support/temporaryFolder.ts';
+
+const INPUTS = 20_000;
+
+it(`${INPUTS} IDX files of any bytes open or are refused by name`, async () => {
+  await fuzzIdx(temporaryFolder(), INPUTS);
+});
+
+it(`${INPUTS} CIFAR files of any bytes open or are refused by name`, async () => {
+  await fuzzCifar(temporaryFolder(), INPUTS);
+});
+
+it(`${INPUTS} damaged images decode or are refused with a reason`, async () => {
+  await fuzzImages(INPUTS);
+});
