@@ -12,7 +12,7 @@ export function dropAbandoned<T extends { step: number; segment: number }>(recor
   // From the newest back, `limit` being where the segments after this record's begin.
   for (const record of records.toReversed()) {
     if (record.segment < segment) {
-      limit = Math.min(limit, firstStep);
+      limit = firstStep;
       segment = record.segment;
     }
     if (record.segment > segment || record.step >= limit) continue;

@@ -61,6 +61,10 @@ describe('bins', () => {
     expect(ladder[binOf(position, ladder.length)]).toBe(rank);
   });
 
+  it('keeps a position that rounding pushed above an edge in its bin', () => {
+    expect([0.25, 0.5, 0.75].map((edge) => binOf(edge + 1e-12, 4))).toEqual([0, 1, 2]);
+  });
+
   it('has one bin when rMin = rMax', () => {
     expect(rankLadder(8, 8)).toEqual([8]);
     const { ranks } = assignRanks(pairWithChanges(EXAMPLE), rankConfig({ rMin: 8, rMax: 8 }));
@@ -96,6 +100,16 @@ describe('the worked example (TV13)', () => {
     expect(Object.values(plan.ranks)).toEqual([4, 4, 4, 4, 16, 4, 4, 4, 4, 4, 16, 16]);
     expect(plan.adapterParameters).toBe(20_736);
     expect(plan.trainableAfterFreeze).toBe(35_530);
+  });
+
+  it('takes changes that differ by rounding alone for a tie, in module order', () => {
+    const [from, to] = pairWithChanges(EXAMPLE);
+    // .9 % of another norm: 0.8999999999999986 in doubles, less than block 0's 0.9000000000000057.
+    from.modules['blocks.1.attn.v'] = { weightNorm: 10, gradNorm: 1, displacement: 0 };
+    to.modules['blocks.1.attn.v'] = { weightNorm: 10.09, gradNorm: 1, displacement: 0 };
+    const plan = assignRanks([from, to], rankConfig({ ...overall, rankBudget: 51 }));
+    expect(plan.modules[8]?.change).toBeLessThan(plan.modules[0]?.change as number);
+    expect(plan.visits.map(({ module }) => module)).toEqual(['blocks.0.attn.q']);
   });
 
   it('stops at once with a budget of 51 %', () => {
