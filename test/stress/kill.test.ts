@@ -9,8 +9,8 @@ import { describe, expect, it } from 'vitest';
 import { root } from '../../build/transpile.mjs';
 import { randomStream } from '../../main/core/random.ts';
 import { findEngine } from '../../main/engine/installed.ts';
-import { loadCheckpoint } from '../../main/store/checkpoint.ts';
 import { newestGoodCheckpoint } from '../../main/store/checkpointFolder.ts';
+import { loadCheckpoint } from '../../main/store/checkpointReading.ts';
 import { readConfig, readLineage, readRanks, readRecords, readStatus } from '../../main/store/runFolder.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 
