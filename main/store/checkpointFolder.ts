@@ -10,16 +10,8 @@ import { PreloraError } from '../protocol/reply.ts';
 import type { Phase } from '../protocol/run.ts';
 import { PinsFile } from '../protocol/runFiles.ts';
 import { temporaryOwner, writeJsonAtomically } from './atomicFile.ts';
-import {
-  CheckpointDamage,
-  checkpointFolder,
-  checkpointsFolder,
-  type LoadedCheckpoint,
-  loadCheckpoint,
-  readManifest,
-  recoverReplaced,
-  verifyCheckpoint,
-} from './checkpoint.ts';
+import { checkpointFolder, checkpointsFolder, exists, type LoadedCheckpoint, replacedFolder } from './checkpoint.ts';
+import { CheckpointDamage, loadCheckpoint, readManifest, verifyCheckpoint } from './checkpointReading.ts';
 import { systemCode } from './diskFault.ts';
 import { firstIssue } from './json.ts';
 import type { IsLive } from './lineage.ts';
@@ -177,6 +169,13 @@ export async function cleanCheckpointFolder(runDir: string): Promise<void> {
     else if (name.startsWith('.trash-') || temporaryOwner(name) !== null)
       await rm(path.join(parent, name), { recursive: true, force: true });
   }
+}
+
+/** Gives a checkpoint that had stepped aside its name back when its successor never arrived; removes it when it did. */
+async function recoverReplaced(runDir: string, step: number): Promise<void> {
+  const aside = replacedFolder(runDir, step);
+  if (await exists(checkpointFolder(runDir, step))) await rm(aside, { recursive: true, force: true });
+  else await rename(aside, checkpointFolder(runDir, step));
 }
 
 /** True for a temporary name whose process is gone. */

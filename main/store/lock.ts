@@ -16,8 +16,10 @@ export interface RunLock {
   release(): void;
 }
 
+export const LOCK_FILE = 'run.lock';
+
 function lockFile(runDir: string): string {
-  return path.join(runDir, 'run.lock');
+  return path.join(runDir, LOCK_FILE);
 }
 
 /** Locks the run for this process. Throws `busy` naming the process that has it, `disk-full` or `not-writable`. */

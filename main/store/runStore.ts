@@ -23,7 +23,7 @@ import {
 import { diskFault, systemCode } from './diskFault.ts';
 import { JsonLinesWriter, type TornTail } from './jsonLines.ts';
 import { newestSegment } from './lineage.ts';
-import { acquireLock, type RunLock } from './lock.ts';
+import { acquireLock, LOCK_FILE, type RunLock } from './lock.ts';
 import {
   BEST_FILE,
   CONFIG_FILE,
@@ -61,14 +61,14 @@ export async function createRun({ dir, config, runId = randomUUID() }: NewRun): 
     if (systemCode(error) === 'EEXIST') throw new PreloraError('bad-arguments', `${dir} is a file; a run needs a folder`);
     throw diskFault(error, dir);
   }
-  if ((await readdir(dir)).length > 0)
-    throw new PreloraError('bad-arguments', `${dir} is not empty; give a new folder, or resume that run`);
+  // What a kill before the config was complete leaves behind is nothing anyone needs.
+  const inside = (await readdir(dir)).filter((name) => name !== LOCK_FILE && !isLeftOver(name));
+  if (inside.length > 0) throw new PreloraError('bad-arguments', `${dir} is not empty; give a new folder, or resume that run`);
   const lock = acquireLock(dir);
   try {
     await writeJsonAtomically(path.join(dir, CONFIG_FILE), config);
     const store = new RunStore(dir, runId, config, lock);
-    store.appendEvent(journalEntry(CREATED_EVENT, 0, 0, { runId }));
-    store.sync();
+    store.journalCreation();
     await syncFolder(dir);
     return store;
   } catch (error) {
@@ -87,18 +87,22 @@ export async function openRun(dir: string): Promise<RunStore> {
   try {
     await cleanCheckpointFolder(dir);
     for (const name of (await readdir(dir)).filter(isLeftOver)) await rm(path.join(dir, name), { force: true });
-    return new RunStore(dir, await readRunId(dir), config, lock);
+    const known = await readRunId(dir);
+    const store = new RunStore(dir, known ?? randomUUID(), config, lock);
+    // Killed between its config and its first journal record: nothing can have referred to an id yet.
+    if (known === null) store.journalCreation();
+    return store;
   } catch (error) {
     lock.release();
     throw diskFault(error, dir);
   }
 }
 
-async function readRunId(dir: string): Promise<string> {
+async function readRunId(dir: string): Promise<string | null> {
   for await (const { kind, detail } of streamRecords(dir, 'events')) {
     if (kind === CREATED_EVENT && typeof detail.runId === 'string') return detail.runId;
   }
-  throw new PreloraError('run-damaged', `${recordFile(dir, 'events')}: no "${CREATED_EVENT}" record names the run`);
+  return null;
 }
 
 function journalEntry(kind: string, step: number, segment: number, detail: Record<string, unknown>): EventRecord {
@@ -138,6 +142,12 @@ export class RunStore {
 
   appendEvent(record: EventRecord): void {
     this.#files.events.append(record);
+  }
+
+  /** The journal's first record, which names the run. For `createRun` and `openRun`. */
+  journalCreation(): void {
+    this.appendEvent(journalEntry(CREATED_EVENT, 0, 0, { runId: this.runId }));
+    this.sync();
   }
 
   /** Returns once every record so far is on the disk. */

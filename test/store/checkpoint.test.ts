@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { type CheckpointContent, checkpointFolder, loadCheckpoint, saveCheckpoint, verifyCheckpoint } from '../../main/store/checkpoint.ts';
+import { type CheckpointContent, checkpointFolder, saveCheckpoint } from '../../main/store/checkpoint.ts';
 import {
   cleanCheckpointFolder,
   listCheckpoints,
@@ -11,6 +11,7 @@ import {
   pinCheckpoint,
   pruneCheckpoints,
 } from '../../main/store/checkpointFolder.ts';
+import { loadCheckpoint, verifyCheckpoint } from '../../main/store/checkpointReading.ts';
 import { liveRecords } from '../../main/store/lineage.ts';
 import type { Tensor } from '../../main/store/safetensors.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';

@@ -1,4 +1,5 @@
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { EpochRecord, EventRecord, MetricsRecord } from '../../main/protocol/records.ts';
@@ -52,6 +53,25 @@ test('a folder that holds something is not taken for a new run', async () => {
   const dir = temporaryFolder();
   writeFileSync(path.join(dir, 'notes.txt'), 'mine');
   await expect(createRun({ dir, config: tinyRunConfig })).rejects.toMatchObject({ code: 'bad-arguments' });
+});
+
+test('a run killed before its config was complete can be created again', async () => {
+  const dir = temporaryFolder();
+  const lock = { pid: 999_999, host: hostname(), startedAt: 'then', processStart: null, token: 'dead' };
+  writeFileSync(path.join(dir, 'run.lock'), JSON.stringify(lock));
+  writeFileSync(path.join(dir, '.config.json.999999.0123abcd.tmp'), '{"sche');
+  const store = await createRun({ dir, config: tinyRunConfig });
+  store.close();
+  await reopen(dir);
+});
+
+test('a run killed before its first journal record opens, and gets its id then', async () => {
+  const store = await newRun();
+  store.close();
+  writeFileSync(recordFile(store.dir, 'events'), '{"kind":"cre');
+  const again = await reopen(store.dir);
+  again.close();
+  expect((await reopen(store.dir)).runId).toBe(again.runId);
 });
 
 test('a folder without a config is no run', async () => {
