@@ -261,11 +261,6 @@ export function applyFreeze(state: PhaseState, step: number): Outcome {
   };
 }
 
-/** The state of a pre-switch checkpoint as an undo continues it: the same switch must not come again by itself. */
-export function afterUndo(state: PhaseState): PhaseState {
-  return { ...state, pending: null };
-}
-
 /** What live edits of the settings do to the state, at the boundary at which they act. */
 export function afterEdit(state: PhaseState, step: number, before: PhaseSettings, after: PhaseSettings): PhaseState {
   const next = { ...state };

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import {
   afterEdit,
   afterSnapshot,
-  afterUndo,
   applyFreeze,
   applySwitch,
   defer,
@@ -307,7 +306,7 @@ describe('live edits', () => {
   });
 });
 
-describe('stop and undo', () => {
+describe('stop and resume', () => {
   it('going on from a JSON copy of the state at any boundary gives the same run', () => {
     const settings = settingsOf({ graceSteps: 7 });
     const straight = run(settings);
@@ -317,14 +316,6 @@ describe('stop and undo', () => {
       expect(second.state).toEqual(straight.state);
       expect([...first.events, ...second.events]).toEqual(straight.events);
     }
-  });
-
-  it('after an undo with switching manual the same switch does not come again', () => {
-    const settings = settingsOf();
-    const beforeSwitch = run(settings, { until: 29 }).state;
-    const atSwitch = afterSnapshot(beforeSwitch, snapshot(30, 1, evenly(1.003)), settings).state;
-    expect(switchDue(atSwitch, 30, settings)).toBe(true);
-    expect(switchDue(afterUndo(atSwitch), 30, settingsOf({ switching: 'manual' }))).toBe(false);
   });
 });
 

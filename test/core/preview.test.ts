@@ -1,6 +1,5 @@
-/** The switch preview of method.md section 11, and which settings a running run may still change (section 4). */
+/** The switch preview of method.md section 11. */
 import { describe, expect, it } from 'vitest';
-import { checkEditable, isEditable } from '../../main/core/liveEdits.ts';
 import { allModules } from '../../main/core/modules.ts';
 import { previewSwitch } from '../../main/core/preview.ts';
 import type { RunConfigInput } from '../../main/protocol/config.ts';
@@ -78,29 +77,5 @@ describe('the switch preview', () => {
     const before = JSON.stringify(SNAPSHOTS);
     expect(preview({ rankBudget: 40 })).toEqual(preview({ rankBudget: 40 }));
     expect(JSON.stringify(SNAPSHOTS)).toBe(before);
-  });
-});
-
-describe('live edits', () => {
-  it.each([
-    ['full', 'prelora.tau', true],
-    ['full', 'control.fixedEpoch', true],
-    ['full', 'model.depth', false],
-    ['full', 'train.batchSize', false],
-    ['warmup', 'prelora.jointSteps', true],
-    ['warmup', 'prelora.lrRampSteps', true],
-    ['warmup', 'prelora.tau', false],
-    ['lora', 'prelora.snapshotEvery', true],
-    ['lora', 'prelora.jointSteps', false],
-    ['lora', 'train.lr', true],
-    ['warmup', 'train.epochs', true],
-  ] as const)('in phase %s: %s %s', (phase, path, allowed) => {
-    expect(isEditable(path, phase)).toBe(allowed);
-  });
-
-  it('say what may be edited instead', () => {
-    expect(() => checkEditable('prelora.tau', 'lora')).toThrow(
-      'prelora.tau: cannot be edited in phase lora; prelora.snapshotEvery, train.lr, train.weightDecay, train.gradClip, train.epochs can',
-    );
   });
 });
