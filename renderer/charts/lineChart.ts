@@ -97,6 +97,7 @@ export class LineChartView {
     Object.assign(right.ticks ?? {}, tick);
     Object.assign(y.grid ?? {}, { color: theme.colour.line });
     (y as { type: string }).type = model.logY ? 'logarithmic' : 'linear';
+    if (y.ticks) (y.ticks as { includeBounds?: boolean }).includeBounds = !model.logY;
     const range = this.#valueRange(model);
     y.min = range?.[0];
     y.max = range?.[1];

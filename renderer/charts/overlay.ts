@@ -225,7 +225,7 @@ function drawBest(chart: Chart, { model, theme }: OverlayState): void {
   ctx.fillStyle = theme.colour.fg;
   ctx.textAlign = x > (area.left + area.right) / 2 ? 'right' : 'left';
   ctx.textBaseline = 'bottom';
-  halo(ctx, model.best.label, x + (ctx.textAlign === 'right' ? -8 : 8), y - 5 < area.top ? y + 18 : y - 6, theme.colour.surface);
+  halo(ctx, model.best.label, x + (ctx.textAlign === 'right' ? -8 : 8), y + 20 > area.bottom ? y - 6 : y + 20, theme.colour.surface);
   ctx.restore();
 }
 
@@ -294,8 +294,10 @@ function drawAxisTitles(chart: Chart, { model, theme }: OverlayState): void {
   ctx.fillText(model.yLabel, 2, 1);
   ctx.textAlign = 'right';
   if (model.rightLabel) ctx.fillText(model.rightLabel, width - 2, 1);
+  // Under the value ticks, where no x tick can be in the way.
   ctx.textBaseline = 'bottom';
-  ctx.fillText(model.xLabel, width - 2, height - 2);
+  ctx.textAlign = 'left';
+  ctx.fillText(model.xLabel, 2, height - 2);
   ctx.strokeStyle = theme.colour['control-line'];
   ctx.beginPath();
   ctx.moveTo(area.left, area.bottom + 0.5);

@@ -59,7 +59,7 @@ export function formatX(axis: XAxis): (value: number) => string {
   return (value) => String(Math.round(value * 100) / 100);
 }
 
-const X_LABELS: Record<XAxis, string> = { step: 'step', epoch: 'epoch', time: 'training time' };
+const X_LABELS: Record<XAxis, string> = { step: 'step', epoch: 'epoch', time: 'time' };
 
 export function markersOf(source: LiveSource): Marker[] {
   return source.records.events.flatMap((event) => {

@@ -1,0 +1,114 @@
+/** Evaluation of a checkpoint and trying an image: both are served between steps, so that training waits and its losses stay the same. */
+import type { Prediction, ResultOf } from '../../main/protocol/requests.ts';
+import { type Api, errorText } from '../api.ts';
+
+export type EvaluationResult = ResultOf<'evaluate'>;
+export type CheckpointChoice = 'last' | 'best' | number;
+
+export interface ClassRow {
+  name: string;
+  count: number;
+  recall: number | null;
+  precision: number | null;
+  f1: number | null;
+}
+
+export class Evaluation {
+  #result = $state.raw<{ choice: CheckpointChoice; value: EvaluationResult; seconds: number } | null>(null);
+  #other = $state.raw<{ choice: CheckpointChoice; value: EvaluationResult } | null>(null);
+  #busy = $state(false);
+  #problem = $state('');
+  #prediction = $state.raw<Prediction | null>(null);
+  #predicting = $state(false);
+  #predictProblem = $state('');
+  readonly runId: string;
+  readonly #api: Api;
+
+  constructor(runId: string, api: Api) {
+    this.runId = runId;
+    this.#api = api;
+  }
+
+  get result(): { choice: CheckpointChoice; value: EvaluationResult; seconds: number } | null {
+    return this.#result;
+  }
+  /** The evaluation before, to stand beside the newest (before and after the switch). */
+  get other(): { choice: CheckpointChoice; value: EvaluationResult } | null {
+    return this.#other;
+  }
+  get busy(): boolean {
+    return this.#busy;
+  }
+  get problem(): string {
+    return this.#problem;
+  }
+  get prediction(): Prediction | null {
+    return this.#prediction;
+  }
+  get predicting(): boolean {
+    return this.#predicting;
+  }
+  get predictProblem(): string {
+    return this.#predictProblem;
+  }
+
+  async evaluate(choice: CheckpointChoice): Promise<void> {
+    this.#busy = true;
+    this.#problem = '';
+    const started = performance.now();
+    try {
+      const value = await this.#api.request('evaluate', { runId: this.runId, checkpoint: choice });
+      if (this.#result && this.#result.value.step !== value.step) this.#other = this.#result;
+      this.#result = { choice, value, seconds: (performance.now() - started) / 1000 };
+    } catch (error) {
+      this.#problem = errorText(error);
+    }
+    this.#busy = false;
+  }
+
+  /** Classifies a validation image by its number, or an encoded file. */
+  async predict(input: { sample: number } | { imageBase64: string }): Promise<void> {
+    this.#predicting = true;
+    this.#predictProblem = '';
+    try {
+      this.#prediction = await this.#api.request('predict', { runId: this.runId, ...input });
+    } catch (error) {
+      this.#predictProblem = errorText(error);
+    }
+    this.#predicting = false;
+  }
+}
+
+/** Recall, precision and F1 of each class from the confusion counts (rows: true class). Null where nothing was counted. */
+export function classTable(confusion: readonly (readonly number[])[], names: readonly string[]): ClassRow[] {
+  return confusion.map((row, truth) => {
+    const count = row.reduce((sum, value) => sum + value, 0);
+    const predicted = confusion.reduce((sum, other) => sum + (other[truth] ?? 0), 0);
+    const hits = row[truth] ?? 0;
+    const recall = count > 0 ? hits / count : null;
+    const precision = predicted > 0 ? hits / predicted : null;
+    const f1 = recall !== null && precision !== null && recall + precision > 0 ? (2 * recall * precision) / (recall + precision) : null;
+    return { name: names[truth] ?? `class ${truth}`, count, recall, precision, f1 };
+  });
+}
+
+/** Half the width of the 95 % Wilson interval of a share; the interval is not centred on the share, so this is its larger side. */
+export function wilsonHalfWidth(share: number, n: number): number {
+  if (n === 0) return 1;
+  const z = 1.959964;
+  const centre = (share + (z * z) / (2 * n)) / (1 + (z * z) / n);
+  const half = (z * Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n))) / (1 + (z * z) / n);
+  return Math.max(Math.abs(centre + half - share), Math.abs(share - (centre - half)));
+}
+
+/** The most frequent wrong pairs, largest first. */
+export function topConfusions(
+  confusion: readonly (readonly number[])[],
+  limit: number,
+): { truth: number; predicted: number; count: number }[] {
+  return confusion
+    .flatMap((row, truth) => row.map((count, predicted) => ({ truth, predicted, count })))
+    .filter(({ truth, predicted, count }) => truth !== predicted && count > 0)
+    .sort((a, b) => b.count - a.count)
+    .slice(0, limit);
+}

@@ -1,0 +1,104 @@
+/** Moves thresholds over recorded snapshots: the engine's replay under other settings, beside what was recorded. Never touches the run. */
+
+import type { RunConfig } from '../../main/protocol/config.ts';
+import type { ReplayResult, WhatIfSettings } from '../../main/protocol/requests.ts';
+import { type Api, errorText } from '../api.ts';
+
+/** Where the switch falls for a τ and a ζ. */
+export interface SensitivityPoint {
+  tau: number;
+  switchStep: number | null;
+}
+
+export interface SensitivityLine {
+  zeta: number;
+  points: SensitivityPoint[];
+}
+
+const DEBOUNCE_MS = 40;
+const TAU_STEPS = 13;
+
+export class WhatIf {
+  #recorded = $state.raw<ReplayResult | null>(null);
+  #result = $state.raw<ReplayResult | null>(null);
+  #settings = $state.raw<WhatIfSettings>({});
+  #problem = $state('');
+  #sensitivity = $state.raw<readonly SensitivityLine[]>([]);
+  #asked = 0;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  readonly runId: string;
+  readonly #api: Api;
+
+  constructor(runId: string, api: Api) {
+    this.runId = runId;
+    this.#api = api;
+  }
+
+  get recorded(): ReplayResult | null {
+    return this.#recorded;
+  }
+  get result(): ReplayResult | null {
+    return this.#result;
+  }
+  get settings(): WhatIfSettings {
+    return this.#settings;
+  }
+  get problem(): string {
+    return this.#problem;
+  }
+  get sensitivity(): readonly SensitivityLine[] {
+    return this.#sensitivity;
+  }
+  readonly isChanged = $derived(Object.keys(this.#settings).length > 0);
+
+  /** Replays with the run's own settings, then with those on the table. */
+  async load(): Promise<void> {
+    try {
+      this.#recorded = await this.#api.request('replay', { runId: this.runId, settings: {} });
+      await this.#replay();
+    } catch (error) {
+      this.#problem = errorText(error);
+    }
+  }
+
+  /** Sets one setting; the recorded value takes it off the table. */
+  set<K extends keyof WhatIfSettings>(key: K, value: WhatIfSettings[K], recorded: unknown): void {
+    const { [key]: _before, ...rest } = this.#settings;
+    this.#settings = value === recorded ? rest : { ...rest, [key]: value };
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#replay(), DEBOUNCE_MS);
+  }
+
+  /** Back to the recorded values. */
+  reset(): void {
+    this.#settings = {};
+    void this.#replay();
+  }
+
+  async #replay(): Promise<void> {
+    const asked = ++this.#asked;
+    try {
+      const result = await this.#api.request('replay', { runId: this.runId, settings: this.#settings });
+      if (asked !== this.#asked) return;
+      this.#result = result;
+      this.#problem = '';
+    } catch (error) {
+      if (asked === this.#asked) this.#problem = errorText(error);
+    }
+  }
+
+  /** Switch step against τ for half, the same and twice the ζ; one replay after the other, so that the engine stays free. */
+  async sweep(prelora: Pick<RunConfig['prelora'], 'tau' | 'zeta'>): Promise<void> {
+    const lines: SensitivityLine[] = [];
+    for (const zeta of [prelora.zeta / 2, prelora.zeta, Math.min(100, prelora.zeta * 2)]) {
+      const points: SensitivityPoint[] = [];
+      for (let i = 0; i < TAU_STEPS; i++) {
+        const tau = Number((prelora.tau * 4 ** ((i - (TAU_STEPS - 1) / 2) / ((TAU_STEPS - 1) / 2))).toPrecision(3));
+        const { switchStep } = await this.#api.request('replay', { runId: this.runId, settings: { tau: Math.min(100, tau), zeta } });
+        points.push({ tau, switchStep });
+      }
+      lines.push({ zeta, points });
+      this.#sensitivity = [...lines];
+    }
+  }
+}
