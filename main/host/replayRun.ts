@@ -3,6 +3,7 @@
 import { durationSteps } from '../core/duration.ts';
 import { modelFromSnapshots, type ReplayResult, replay } from '../core/replay.ts';
 import { parseConfig } from '../core/resolveConfig.ts';
+import { dropAbandoned } from '../core/segments.ts';
 import { PreloraConfig, type ResolvedConfig, RunConfig } from '../protocol/config.ts';
 import { SnapshotRecord } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
@@ -35,15 +36,11 @@ export async function replayRun(dir: string, changes: ReplayChanges): Promise<Re
 /** A snapshots file without its run: default settings, no first step, no end. */
 export async function replayFile(file: string, changes: ReplayChanges): Promise<ReplayResult> {
   const snapshots: SnapshotRecord[] = [];
-  for await (const record of readJsonLines(file, SnapshotRecord)) {
-    // Without the journal, what a later segment recorded again tells what it abandoned.
-    while (isRepeated(snapshots.at(-1), record)) snapshots.pop();
-    snapshots.push(record);
-  }
+  for await (const record of readJsonLines(file, SnapshotRecord)) snapshots.push(record);
   const config = RunConfig.parse({});
   const prelora = checkedPrelora({ ...config.prelora, ...changes });
   const model = modelFromSnapshots(snapshots);
-  return replay(snapshots, {
+  return replay(dropAbandoned(snapshots), {
     model,
     prelora,
     control: config.control,
@@ -53,10 +50,6 @@ export async function replayFile(file: string, changes: ReplayChanges): Promise<
     jointSteps: 0,
     totalSteps: null,
   });
-}
-
-function isRepeated(last: SnapshotRecord | undefined, next: SnapshotRecord): boolean {
-  return last !== undefined && last.segment < next.segment && last.step >= next.step;
 }
 
 function changed(config: ResolvedConfig, changes: ReplayChanges): ResolvedConfig {

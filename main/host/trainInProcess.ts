@@ -10,6 +10,7 @@ import { CommandQueue } from '../train/commands.ts';
 import type { RunEnd, TrainingRun } from '../train/loop.ts';
 import type { RunListener } from '../train/recorder.ts';
 import { resumeRun, startRun } from '../train/startRun.ts';
+import { parameterCounts } from '../train/statusFile.ts';
 
 export type TrainingTask = { config: RunConfig; dir: string | null } | { resume: string };
 
@@ -79,7 +80,7 @@ async function reportOf(run: TrainingRun, status: RunEnd): Promise<RunReport> {
     switchStep: state.phase.switchStep,
     freezeStep: state.phase.freezeStep,
     ranks,
-    parameters: run.parameterCounts(),
+    parameters: parameterCounts(run),
     final: {
       trainLoss: last?.trainLoss ?? null,
       valLoss: last?.valLoss ?? null,

@@ -2,10 +2,22 @@
 import type { Scalar, Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 import { tf } from '../engine/tf.ts';
 
-/** Σx². Summed in two stages, because a backend that adds one by one (wasm) would lose digits over a whole matrix. */
+/** Longest run of values that is added up one by one. */
+const LONGEST_RUN = 64;
+
+/** Σx², run by run and then over the runs' sums, because a backend that adds one by one (wasm) loses digits over a long run. */
 export function sumOfSquares(x: Tensor): Scalar {
-  const squares = tf.square(x);
-  return tf.sum(x.rank > 1 ? tf.sum(squares, -1) : squares) as Scalar;
+  let sums: Tensor = tf.square(x);
+  for (let run = runLength(x.size); run > 1; run = runLength(sums.size)) sums = tf.sum(tf.reshape(sums, [-1, run]), -1);
+  return tf.sum(sums) as Scalar;
+}
+
+/** The longest run that divides `size` evenly; 1 where there is none to be cut. */
+function runLength(size: number): number {
+  if (size <= LONGEST_RUN) return 1;
+  let run = LONGEST_RUN;
+  while (size % run !== 0) run--;
+  return run;
 }
 
 /** Squared Frobenius norm of each gradient, `[n]` in the order given. */

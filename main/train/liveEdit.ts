@@ -2,13 +2,14 @@
  * Which settings may change while a run is going, and in which phase (method.md section 4, product.md section 3). An edit is validated like
  * a new config, acts at a step boundary, and is journalled old → new; everything else is for a fork.
  */
+import { checkWithData, type RunLength } from '../core/configRules.ts';
 import { parseConfig } from '../core/resolveConfig.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { Phase } from '../protocol/run.ts';
 
-const ANY_PHASE = ['train.lr', 'train.weightDecay', 'train.gradClip', 'train.epochs', 'train.earlyStopPatience', 'name'];
-const IN_WARMUP = ['prelora.jointSteps', 'prelora.alsoFreeze', 'prelora.optimizerAtFreeze', 'prelora.lrRampSteps', 'prelora.snapshotEvery'];
+const ANY_PHASE = ['train.lr', 'train.weightDecay', 'train.gradClip', 'train.epochs', 'train.earlyStopPatience'];
+const IN_WARMUP = ['prelora.jointSteps', 'prelora.alsoFreeze', 'prelora.optimizerAtFreeze', 'prelora.lrRampSteps'];
 const IN_LORA = ['prelora.snapshotEvery'];
 
 export interface ConfigChange {
@@ -21,7 +22,7 @@ export interface ConfigChange {
 export function editConfig(
   config: ResolvedConfig,
   changes: Record<string, unknown>,
-  phase: Phase,
+  { phase, stepsPerEpoch }: { phase: Phase; stepsPerEpoch: number },
 ): { config: ResolvedConfig; changed: ConfigChange[] } {
   const edited = structuredClone(config) as unknown as Record<string, Record<string, unknown>>;
   for (const [field, value] of Object.entries(changes)) {
@@ -32,6 +33,8 @@ export function editConfig(
     setField(edited, field, value);
   }
   const checked = parseConfig(edited) as unknown as ResolvedConfig;
+  const length: RunLength = { stepsPerEpoch, totalSteps: checked.train.epochs * stepsPerEpoch };
+  if (phase === 'full') checkWithData(checked, length);
   const changed = Object.keys(changes)
     .map((field) => ({ field, from: fieldOf(config, field), to: fieldOf(checked, field) }))
     .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));

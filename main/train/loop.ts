@@ -24,16 +24,17 @@ import type { ChosenBackend } from '../engine/choose.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { SnapshotRecord } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import type { RunStatus, StatusFile } from '../protocol/run.ts';
+import type { RunStatus } from '../protocol/run.ts';
+import { isDiskFault } from '../store/diskFault.ts';
 import type { RunStore } from '../store/runStore.ts';
 import type { CommandQueue } from './commands.ts';
 import { addSums, type EvaluationSums } from './evaluate.ts';
-import { MemoryMeter } from './memory.ts';
+import { PhaseHistory } from './phaseHistory.ts';
 import { DivergedError, PhaseTrainer, type StartProgram, type TensorState, type UpdateResult } from './phaseTrainer.ts';
 import { Recorder, type RunListener } from './recorder.ts';
 import { adaptedRanks, checkpointContent, type RunState, restoreCheckpoint } from './runState.ts';
+import { statusFile } from './statusFile.ts';
 import { freezeState, resetOptimizer, switchState } from './switchPhase.ts';
-import { Throughput } from './throughput.ts';
 import { obeyCommands, waitWhilePaused } from './userCommands.ts';
 
 export interface TrainingRunOptions {
@@ -65,8 +66,7 @@ export class TrainingRun {
   /** Something happened that a crash must not lose: a user's edit, a new best. */
   checkpointRequested = false;
   message: string | null = null;
-  readonly #memory = new MemoryMeter();
-  #throughput = new Throughput();
+  readonly #pace: PhaseHistory;
   #batches: TrainBatches;
   /** Steps that have a pinned checkpoint, which a plain one must not replace. */
   readonly #pinnedSteps = new Set<number>();
@@ -78,7 +78,8 @@ export class TrainingRun {
     this.trainer = this.#createTrainer(tensors);
     this.state.engine = { ...this.state.engine, compiled: this.trainer.isCompiled };
     this.#batches = this.#openBatches();
-    this.#openPhase();
+    this.#pace = new PhaseHistory();
+    this.#pace.open(this.state);
   }
 
   get config(): ResolvedConfig {
@@ -97,6 +98,9 @@ export class TrainingRun {
       await this.#obeyAndChangePhase(); // what waited when a paused run was left
       while (this.state.step < this.state.totalSteps && !this.stopRequested) await this.#oneStep();
       return await this.#end();
+    } catch (error) {
+      await this.#recordFailure(error);
+      throw error;
     } finally {
       await this.#batches.close();
       this.trainer.dispose();
@@ -170,7 +174,7 @@ export class TrainingRun {
     epoch.correct += result.correct;
     epoch.count += result.count;
     epoch.seconds += ms / 1000;
-    this.#throughput.add(ms, result.count);
+    this.#pace.add(ms, result.count);
     if (step % this.config.logging.metricsEvery !== 0) return;
     this.recorder.metrics({
       ...this.#place(),
@@ -179,7 +183,7 @@ export class TrainingRun {
       imagesPerSecond: (1000 * result.count) / ms,
       stepMs: ms,
       dataWaitMs: waitMs,
-      memoryBytes: this.#memory.currentBytes(),
+      memoryBytes: this.#pace.memory.currentBytes(),
       gradNorm: result.gradNorm,
     });
   }
@@ -250,7 +254,7 @@ export class TrainingRun {
       valTop5: scores && scores.top5 / scores.count,
       seconds: epoch.seconds,
       imagesPerSecond: epoch.count / epoch.seconds,
-      peakMemoryBytes: this.#memory.peakBytes(),
+      peakMemoryBytes: this.#pace.memory.peakBytes(),
       lr: this.learningRate(step),
     });
     this.state.epoch = { loss: 0, correct: 0, count: 0, seconds: 0 };
@@ -285,8 +289,8 @@ export class TrainingRun {
   // ---- phases ------------------------------------------------------------------------------------------------------
 
   async #switchPhase(): Promise<void> {
-    await this.#pinCheckpoint('before-switch');
-    this.#closePhase();
+    if (!(await this.#pinCheckpoint('before-switch'))) return; // no checkpoint, no switch
+    this.#pace.update(this.state, this.state.step);
     const { plan, ...outcome } = applySwitch(this.state.phase, this.state.step, this.settings);
     const isReset = outcome.state.phase === 'full';
     this.state.ranks = plan.modules;
@@ -300,7 +304,7 @@ export class TrainingRun {
   }
 
   async #freeze(): Promise<void> {
-    this.#closePhase();
+    this.#pace.update(this.state, this.state.step);
     this.#accept(applyFreeze(this.state.phase, this.state.step));
     this.#replaceTrainer((tensors) => freezeState(tensors, this.config, adaptedRanks(this.state)));
     this.checkpointRequested = true;
@@ -312,7 +316,7 @@ export class TrainingRun {
     const tensors = this.trainer.readState();
     this.trainer.dispose();
     this.trainer = this.#createTrainer(change(tensors));
-    this.#openPhase();
+    this.#pace.open(this.state);
   }
 
   #createTrainer(state: TensorState): PhaseTrainer {
@@ -327,45 +331,6 @@ export class TrainingRun {
     });
   }
 
-  #openPhase(): void {
-    this.#memory.resetPeak();
-    this.#throughput = new Throughput();
-    const { phases, phase, step } = this.state;
-    const last = phases.at(-1);
-    if (last && last.phase === phase.phase && last.endStep === null) return; // resumed inside it
-    const { trainable } = countInPhase(this.config, phase.phase, this.#rankPlan());
-    phases.push({
-      phase: phase.phase,
-      startStep: step,
-      endStep: null,
-      imagesPerSecond: null,
-      stepMsMedian: null,
-      peakMemoryBytes: null,
-      trainableParameters: trainable,
-    });
-  }
-
-  /** Brings the running phase's figures up to date; `end` closes it. */
-  #updatePhase(endStep: number | null): void {
-    const last = this.state.phases.at(-1);
-    if (!last) return;
-    const { imagesPerSecond, stepMsMedian } = this.#throughput;
-    Object.assign(last, {
-      endStep,
-      imagesPerSecond: imagesPerSecond ?? last.imagesPerSecond,
-      stepMsMedian: stepMsMedian ?? last.stepMsMedian,
-      peakMemoryBytes: Math.max(last.peakMemoryBytes ?? 0, this.#memory.peakBytes()),
-    });
-  }
-
-  #closePhase(): void {
-    this.#updatePhase(this.state.step);
-  }
-
-  #rankPlan(): Record<string, number> {
-    return Object.fromEntries(this.state.ranks.map(({ module, rank }) => [module, rank]));
-  }
-
   // ---- checkpoints, undo -------------------------------------------------------------------------------------------
 
   #checkpointDue(): boolean {
@@ -375,24 +340,46 @@ export class TrainingRun {
     return every > 0 && step % every === 0;
   }
 
-  /** Writes everything a resume needs; a pinned checkpoint of this step already holds it. */
-  async saveCheckpoint(): Promise<void> {
+  /**
+   * Writes everything a resume needs; a pinned checkpoint of this step already holds it. Where the disk refuses, an attended run pauses with
+   * the reason and false is returned; nothing old is harmed, and the next boundary after a resume tries again (reliability.md R4).
+   */
+  async saveCheckpoint(): Promise<boolean> {
     this.checkpointRequested = false;
-    if (this.#pinnedSteps.has(this.state.step)) return;
+    if (this.#pinnedSteps.has(this.state.step)) return true;
     this.recorder.activity('writing a checkpoint');
-    this.#updatePhase(null);
-    await this.options.store.saveCheckpoint(checkpointContent(this.state, this.trainer.readState()));
-    const { best } = this.state;
-    if (best?.step === this.state.step) await this.options.store.writeBest(best);
-    await this.options.store.pruneCheckpoints({ newest: this.config.train.keepCheckpoints, best: best?.step ?? null });
+    this.#pace.update(this.state, null);
+    try {
+      await this.#writeCheckpoint();
+    } catch (error) {
+      if (!this.options.isAttended || !isDiskFault(error)) throw error;
+      this.#pauseForDisk(error.message);
+      return false;
+    }
     this.recorder.activity('training');
+    return true;
   }
 
-  async #pinCheckpoint(reason: 'before-switch' | 'before-undo'): Promise<void> {
+  async #writeCheckpoint(): Promise<void> {
+    const { store } = this.options;
+    const { best, step } = this.state;
+    await store.saveCheckpoint(checkpointContent(this.state, this.trainer.readState()));
+    if (best?.step === step) await store.writeBest(best);
+    await store.pruneCheckpoints({ newest: this.config.train.keepCheckpoints, best: best?.step ?? null });
+  }
+
+  #pauseForDisk(reason: string): void {
+    this.message = reason;
+    this.checkpointRequested = true;
+    if (this.status === 'running') this.status = 'paused';
+  }
+
+  async #pinCheckpoint(reason: 'before-switch' | 'before-undo'): Promise<boolean> {
     const { step, segment } = this.state;
-    await this.saveCheckpoint();
+    if (!(await this.saveCheckpoint())) return false;
     await this.options.store.pinCheckpoint({ step, segment, reason });
     this.#pinnedSteps.add(step);
+    return true;
   }
 
   /** Back to the checkpoint before the switch: full, paused, switching manual (method.md section 11). */
@@ -400,7 +387,9 @@ export class TrainingRun {
     const { switchStep } = this.state.phase;
     if (switchStep === null) throw new PreloraError('bad-arguments', 'undo: there is no switch to undo');
     const left = this.state;
-    if (left.step > switchStep) await this.#pinCheckpoint('before-undo');
+    if (left.step > switchStep && !(await this.#pinCheckpoint('before-undo'))) {
+      throw new PreloraError('disk-full', `undo: the present state cannot be kept: ${this.message}`);
+    }
     const restored = restoreCheckpoint(await this.options.store.loadCheckpoint(switchStep));
     const segment = await this.options.store.startSegment({ step: switchStep, segment: restored.state.segment }, 'undo');
     await this.options.store.setRanksAside(left.segment);
@@ -415,7 +404,7 @@ export class TrainingRun {
     this.trainer = this.#createTrainer(restored.tensors);
     await this.#batches.close();
     this.#batches = this.#openBatches();
-    this.#openPhase();
+    this.#pace.open(this.state);
     this.#pinnedSteps.clear();
     await this.options.store.pinCheckpoint({ step: switchStep, segment, reason: 'before-switch' });
     this.status = 'paused';
@@ -443,13 +432,20 @@ export class TrainingRun {
 
   async #end(): Promise<RunEnd> {
     const end: RunEnd = this.status === 'diverged' ? 'diverged' : this.stopRequested ? 'interrupted' : 'finished';
-    if (end === 'finished') this.#closePhase();
+    if (end === 'finished') this.#pace.update(this.state, this.state.step);
     else await this.saveCheckpoint();
     this.status = end;
     this.journal(end, 'program', {});
     await this.writeStatus({ now: true });
     this.options.store.sync();
     return end;
+  }
+
+  /** Leaves the reason in status.json, where that can still be written. */
+  async #recordFailure(error: unknown): Promise<void> {
+    this.status = 'failed';
+    this.message = error instanceof Error ? error.message : String(error);
+    await this.writeStatus({ now: true }).catch(() => {});
   }
 
   /** Takes a decision over and journals what came with it. */
@@ -475,52 +471,12 @@ export class TrainingRun {
   }
 
   async writeStatus(when: { now?: boolean } = {}): Promise<void> {
-    await this.recorder.status(this.#statusFile(), when);
-  }
-
-  /** Exact counts: the base, the adapters of the plan, and what trains after the freeze. */
-  parameterCounts(): { total: number; adapters: number; trainableAfterFreeze: number | null; sharePercent: number | null } {
-    const { base, adapters, trainable, share } = countInPhase(this.config, 'lora', this.#rankPlan());
-    const isPlanned = this.state.phase.switchStep !== null && this.state.phase.phase !== 'full';
-    return {
-      total: base,
-      adapters: isPlanned ? adapters : 0,
-      trainableAfterFreeze: isPlanned ? trainable : null,
-      sharePercent: isPlanned ? share : null,
-    };
+    await this.recorder.status(statusFile(this), when);
   }
 
   /** Seconds to the end at the present pace, null while that is not known. */
   get secondsLeft(): number | null {
-    const ms = this.#throughput.recentStepMs;
+    const ms = this.#pace.recentStepMs;
     return ms === null ? null : ((this.state.totalSteps - this.state.step) * ms) / 1000;
-  }
-
-  #statusFile(): StatusFile {
-    const { state, options } = this;
-    const { name, version, device, why } = options.backend;
-    const counts = countInPhase(this.config, state.phase.phase, this.#rankPlan());
-    return {
-      runId: options.store.runId,
-      name: this.config.name,
-      status: this.status,
-      phase: state.phase.phase,
-      step: state.step,
-      totalSteps: state.totalSteps,
-      stepsPerEpoch: state.stepsPerEpoch,
-      epoch: Math.floor(state.step / state.stepsPerEpoch),
-      epochs: state.totalSteps / state.stepsPerEpoch,
-      segment: state.segment,
-      switchStep: state.phase.switchStep,
-      freezeStep: state.phase.freezeStep,
-      trainableParameters: counts.trainable,
-      totalParameters: counts.base + counts.adapters,
-      best: state.best,
-      backend: { name, version, device, why, compiled: this.trainer.isCompiled },
-      message: this.message,
-      updatedAt: new Date().toISOString(),
-      secondsLeft: this.secondsLeft,
-      phases: state.phases,
-    };
   }
 }

@@ -63,6 +63,11 @@ export function adaptedRanks(state: Pick<RunState, 'ranks'>): AdaptedRanks {
   return new Map(state.ranks.filter(({ rank }) => rank > 0).map(({ module, rank, alpha }) => [module, { rank, alpha }]));
 }
 
+/** Rank of every module of the plan, 0 = no adapter. */
+export function rankPlan(state: Pick<RunState, 'ranks'>): Record<string, number> {
+  return Object.fromEntries(state.ranks.map(({ module, rank }) => [module, rank]));
+}
+
 /** State and tensors as a checkpoint stores them. */
 export function checkpointContent(state: RunState, tensors: TensorState): CheckpointContent {
   const { parameters, moments, updateCounts, previous, average } = tensors;

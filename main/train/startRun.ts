@@ -105,7 +105,7 @@ function open(store: RunStore, { dataset, backend, state, tensors }: Start, opti
 
 /** Whether a killed process wrote records that the checkpoint does not know: they are about to be made again. */
 async function hasRecordsPast(dir: string, { step }: RunState): Promise<boolean> {
-  for (const kind of ['metrics', 'epochs', 'snapshots'] satisfies RecordKind[]) {
+  for (const kind of ['metrics', 'epochs', 'snapshots', 'events'] satisfies RecordKind[]) {
     if ((await readRecords(dir, kind)).some((record) => record.step > step)) return true;
   }
   return false;

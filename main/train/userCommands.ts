@@ -84,6 +84,7 @@ async function obey(run: TrainingRun, command: RunCommand): Promise<unknown> {
 function setStatus(run: TrainingRun, status: 'paused' | 'running'): void {
   if (run.status === status) return;
   run.status = status;
+  run.message = null;
   run.journal(status === 'paused' ? 'paused' : 'resumed', 'user', {});
 }
 
@@ -105,7 +106,7 @@ function deferralOf(run: TrainingRun, until: DeferUntil): Deferral {
 function edit(run: TrainingRun, { changes, extension }: Extract<RunCommand, { kind: 'edit' }>): void {
   const { state } = run;
   const before = run.settings;
-  const { config, changed } = editConfig(run.config, changes, state.phase.phase);
+  const { config, changed } = editConfig(run.config, changes, { phase: state.phase.phase, stepsPerEpoch: state.stepsPerEpoch });
   const totalSteps = config.train.epochs * state.stepsPerEpoch;
   const lengthens = changed.some(({ field }) => field === 'train.epochs');
   if (lengthens && totalSteps <= state.step) {
