@@ -4,7 +4,7 @@ import { missingNativeEnvironment, nativeEnvironment } from '../../main/engine/e
 const settings = { threads: 3, xla: false };
 
 test('threads reach TensorFlow and OpenMP', () => {
-  expect(nativeEnvironment(settings)).toMatchObject({ TF_NUM_INTRAOP_THREADS: '3', OMP_NUM_THREADS: '3' });
+  expect(nativeEnvironment(settings)).toMatchObject({ TF_NUM_INTRAOP_THREADS: '3', TF_NUM_INTEROP_THREADS: '3', OMP_NUM_THREADS: '3' });
 });
 
 test('XLA and the CUDA libraries are set only when asked for', () => {
