@@ -31,7 +31,10 @@ const MAX_PIXELS = 100_000_000;
 type SharpFactory = (input: string | Uint8Array, options?: SharpOptions) => Sharp;
 let loaded: Promise<SharpFactory> | null = null;
 
-/** sharp is native and loads in about 50 ms, so only sources that need it pay for it. Loaders of other formats stay blocked: data is never run. */
+/**
+ * sharp is native and takes about 50 ms to load, so only sources that need it pay for it. Its loaders of other formats (SVG, PDF …)
+ * stay blocked: data is never interpreted as more than pixels.
+ */
 function loadSharp(): Promise<SharpFactory> {
   loaded ??= import('sharp').then(({ default: sharp }) => {
     sharp.cache(false);
@@ -62,7 +65,10 @@ export async function inspectImage(file: string, { convertUnusual }: Pick<Decode
   return { gray: isGray(metadata), conversions };
 }
 
-/** Decodes a file or its bytes; a gray image stays gray, an RGB one is reduced to gray where one channel is wanted. Throws UnreadableImage with the reason when that fails or the rules refuse the image. */
+/**
+ * Decodes a file or its bytes; a gray image stays gray, an RGB one is reduced to gray where one channel is wanted. Throws
+ * UnreadableImage with the reason when that fails or the rules refuse the image.
+ */
 export async function decodeImage(input: string | Uint8Array, { channels, convertUnusual }: DecodeRules): Promise<RawImage> {
   const sharp = await loadSharp();
   const metadata = await attempt(() => sharp(input, { limitInputPixels: false }).metadata());

@@ -41,7 +41,7 @@ export async function preprocessImage(picture: string | Uint8Array, config: Pick
   return imageToPatches(await readable(name, decodeImage(picture, { channels, convertUnusual: true })), config);
 }
 
-/** [1, tokens − 1, P·P·K]: a decoded image with the evaluation preprocessing of the run. Its channels must be convertible to the model's. */
+/** [1, tokens − 1, P·P·K]: a decoded image with the evaluation preprocessing of the run; its channels must fit the model's or convert. */
 export function imageToPatches(image: RawImage, { model, data }: Pick<ResolvedConfig, 'model' | 'data'>): Float32Array {
   const { imageSize, patchSize, inChannels: channels } = model;
   const square = toChannels(resizeAndCrop(image, evalGeometry(imageSize, data.crop)), channels);

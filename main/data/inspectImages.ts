@@ -1,0 +1,63 @@
+/**
+ * The check of image files before a run: every one is decoded in small sets, every header is read in larger ones, and of the largest
+ * a part of the headers. What is not found here is found when an image's turn comes (see BatchBuilder).
+ */
+import path from 'node:path';
+import { decodeImage, inspectImage, UnreadableImage } from './decode.ts';
+import { throwIfAborted } from './rawSource.ts';
+
+const DECODE_ALL_UP_TO = 2000;
+/** Of more images only so many headers, evenly spaced, are read: opening then takes a minute and not ten. */
+const HEADERS_READ = 100_000;
+const AT_ONCE = 8;
+
+export interface Inspection {
+  /** Bad images, by their place in the list, with the reason. */
+  bad: Map<number, string>;
+  /** How many were looked at, and how many of these are gray. */
+  checked: number;
+  gray: number;
+  /** How many need each conversion. */
+  converted: Record<string, number>;
+  /** What was not looked at, in words. */
+  notes: string[];
+}
+
+interface InspectOptions {
+  convertUnusual: boolean;
+  signal: AbortSignal | undefined;
+}
+
+/** Looks at `root/paths[i]`, a few at a time. Throws interrupted when the signal fires. */
+export async function inspectImages(
+  root: string,
+  paths: readonly string[],
+  { convertUnusual, signal }: InspectOptions,
+): Promise<Inspection> {
+  const decodeAll = paths.length <= DECODE_ALL_UP_TO;
+  const checked = Math.min(paths.length, HEADERS_READ);
+  const result: Inspection = { bad: new Map(), checked, gray: 0, converted: {}, notes: notesFor(paths.length, checked) };
+  const inspect = async (place: number): Promise<void> => {
+    const file = path.join(root, paths[place] as string);
+    try {
+      const { gray, conversions } = await inspectImage(file, { convertUnusual });
+      if (decodeAll) await decodeImage(file, { channels: gray ? 1 : 3, convertUnusual });
+      if (gray) result.gray++;
+      for (const name of conversions) result.converted[name] = (result.converted[name] ?? 0) + 1;
+    } catch (error) {
+      if (!(error instanceof UnreadableImage)) throw error;
+      result.bad.set(place, error.message);
+    }
+  };
+  const places = Array.from({ length: checked }, (_, i) => Math.floor((i * paths.length) / checked));
+  for (let from = 0; from < checked; from += AT_ONCE) {
+    throwIfAborted(signal);
+    await Promise.all(places.slice(from, from + AT_ONCE).map(inspect));
+  }
+  return result;
+}
+
+function notesFor(total: number, checked: number): string[] {
+  if (total <= DECODE_ALL_UP_TO) return [];
+  return [checked < total ? `the headers of ${checked} of ${total} images were checked` : 'only the headers of the images were checked'];
+}
