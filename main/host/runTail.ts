@@ -4,6 +4,8 @@
  * (architecture.md section 7: the live stream is a cache of the files).
  */
 import { open } from 'node:fs/promises';
+import type { MetricsRecord } from '../protocol/records.ts';
+import { Phase } from '../protocol/run.ts';
 import { systemCode } from '../store/diskFault.ts';
 import { RECORD_FILES, type RecordKind, type Records, recordFile } from '../store/runFolder.ts';
 
@@ -52,7 +54,12 @@ export class RunTail {
   }
 
   #take(kind: RecordKind, line: string, found: NewRecords): void {
-    const parsed = RECORD_FILES[kind].schema.safeParse(parseJson(line));
+    const value = parseJson(line);
+    if (kind === 'metrics' && isPlainMetrics(value)) {
+      found.metrics.push(value);
+      return;
+    }
+    const parsed = RECORD_FILES[kind].schema.safeParse(value);
     if (parsed.success) (found[kind] as object[]).push(parsed.data);
     else found.problems.push(`${RECORD_FILES[kind].name}: a line is no record: ${line.slice(0, 60)}`);
   }
@@ -81,6 +88,17 @@ export class RunTail {
       await handle.close();
     }
   }
+}
+
+const METRICS_NUMBERS = ['loss', 'imagesPerSecond', 'stepMs', 'dataWaitMs', 'memoryBytes', 'gradNorm'] as const;
+
+/** The usual line of metrics, told without its schema, which would take a minute for a million of them. Anything unusual goes to the schema. */
+function isPlainMetrics(value: unknown): value is MetricsRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const line = value as Record<string, unknown>;
+  if (typeof line.step !== 'number' || line.step < 0 || typeof line.epoch !== 'number' || typeof line.segment !== 'number') return false;
+  if (typeof line.lr !== 'number' || !Phase.options.includes(line.phase as Phase)) return false;
+  return METRICS_NUMBERS.every((name) => typeof line[name] === 'number' || line[name] === null);
 }
 
 function parseJson(line: string): unknown {

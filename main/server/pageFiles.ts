@@ -48,9 +48,9 @@ export function pageFilePath(root: string, requestPath: string): string | null {
     return null;
   }
   if (decoded.includes('\0') || decoded.includes('\\') || !decoded.startsWith('/')) return null;
-  const parts = decoded.split('/').slice(1);
-  if (parts.some((part) => part.startsWith('.') || part.includes(':'))) return null;
-  const file = path.join(root, ...(decoded === '/' ? ['index.html'] : parts));
+  const parts = decoded === '/' ? ['index.html'] : decoded.split('/').slice(1);
+  if (parts.some((part) => part === '' || part.startsWith('.') || part.includes(':'))) return null;
+  const file = path.join(root, ...parts);
   return isInside(root, file) ? file : null;
 }
 

@@ -1,0 +1,53 @@
+/** An engine host over a data root of its own, a page connected to it, and a run small enough to finish while a test waits. */
+import path from 'node:path';
+import { onTestFinished, vi } from 'vitest';
+import { EngineHost } from '../../main/host/engineHost.ts';
+import { launchTrainerProcess, type TrainerLauncher } from '../../main/host/launchTrainer.ts';
+import { portPair } from '../../main/host/port.ts';
+import { createClient, type RpcClient } from '../../main/host/rpc.ts';
+import { serveSession } from '../../main/host/session.ts';
+import type { PushEvents, RunFrame } from '../../main/protocol/events.ts';
+import type { engineRequests } from '../../main/protocol/requests.ts';
+import { temporaryFolder } from './temporaryFolder.ts';
+
+export type PageClient = RpcClient<typeof engineRequests, PushEvents>;
+
+/** A config that trains in seconds: 64 pictures of the shipped sample, 8 steps per epoch. */
+export const SMALL_RUN = {
+  model: { size: 'custom', imageSize: 8, patchSize: 4, inChannels: 1, embedDim: 8, depth: 2, numHeads: 2 },
+  data: { source: 'sample', maxTrain: 64, maxVal: 32, crop: 'none', workers: 0 },
+  train: { epochs: 400, batchSize: 8, lrWarmupSteps: 0, checkpointEvery: 8 },
+  prelora: { switching: 'manual', snapshotEvery: 4, windowSize: 2, minStep: 0, tau: 100, zeta: 100, jointSteps: 8, lrRampSteps: 0 },
+  engine: { backend: 'cpu' },
+} as const;
+
+/** Data root in a temporary folder with a space and a letter outside ASCII; stopped and removed after the test. */
+export function startHost(launch: TrainerLauncher = launchTrainerProcess): EngineHost {
+  vi.stubEnv('PRELORA_DATA_DIR', path.join(temporaryFolder(), 'data'));
+  const host = new EngineHost({ kind: 'browser', launch, log: () => {} });
+  onTestFinished(async () => {
+    await host.close();
+    vi.unstubAllEnvs();
+  });
+  return host;
+}
+
+/** A page connected to the host by an in-memory port. */
+export function connectPage(host: EngineHost): PageClient {
+  const [near, far] = portPair();
+  serveSession(host, far);
+  return createClient<typeof engineRequests, PushEvents>(near);
+}
+
+/** Subscribes to a run as the page does; acknowledges every frame. */
+export async function watchRun(page: PageClient, runId: string) {
+  const frames: RunFrame[] = [];
+  page.on('run:frame', (frame) => {
+    frames.push(frame);
+    void page.request('frames:ack', { runId, sequence: frame.sequence });
+  });
+  const state = await page.request('run:state', { runId });
+  const until = (condition: (frame: RunFrame) => boolean): Promise<RunFrame> =>
+    vi.waitUntil(() => frames.find(condition), { timeout: 30_000, interval: 20 });
+  return { state, frames, until };
+}
