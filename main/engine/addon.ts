@@ -8,6 +8,7 @@ import { access, copyFile, mkdir, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { ADDON, LIBRARIES } from './installed.ts';
 import { type InstallContext, RoadClosed } from './installProgress.ts';
 
@@ -80,7 +81,7 @@ const TEST_MS = 120_000;
 
 /** [[1, 2], [3, 4]]² on the addon alone, without tfjs; prints what came out as JSON. */
 const TEST_PROGRAM = `
-const binding = require(process.argv[1]);
+const binding = require(process.argv.at(-1));
 const id = binding.createTensor([2, 2], binding.TF_FLOAT, new Float32Array([1, 2, 3, 4]));
 const transpose = (name) => ({ name, type: binding.TF_ATTR_BOOL, value: false });
 const attrs = [transpose('transpose_a'), transpose('transpose_b'), { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT }];
@@ -89,17 +90,26 @@ const values = [...binding.tensorDataSync(product.id)];
 console.log(JSON.stringify({ version: binding.TF_Version, onGpu: binding.isUsingGpuDevice(), values }));
 `;
 
+/** What a test ended with: what it printed, and why it ended when not by itself. */
+interface TestEnd {
+  printed: string;
+  complaint: string;
+  outcome: string;
+}
+
 /** Loads the addon in a child process and multiplies two matrices with it. Throws RoadClosed with what the child said when that fails. */
-export function testAddon(folder: string, context: InstallContext): Promise<AddonTest> {
-  context.onProgress({ stage: 'test', message: 'testing the engine in a process of its own' });
-  // ELECTRON_RUN_AS_NODE: inside Electron the executable is Electron, which is a Node with this.
-  const env = { ...process.env, ELECTRON_RUN_AS_NODE: '1', TF_CPP_MIN_LOG_LEVEL: '2', LD_LIBRARY_PATH: path.join(folder, LIBRARIES) };
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['-e', TEST_PROGRAM, path.join(folder, ADDON)], {
-      env,
-      timeout: TEST_MS,
-      signal: context.signal,
-    });
+export async function testAddon(folder: string, context: InstallContext): Promise<AddonTest> {
+  context.onProgress({ stage: 'test', message: 'testing the engine' });
+  const { printed, complaint, outcome } = await (process.versions.electron ? testInThread(folder) : testInProcess(folder, context.signal));
+  const result = parseResult(printed);
+  if (result) return result;
+  throw new RoadClosed(`the engine does not work here: ${firstError(complaint) || `its test ended with ${outcome}`}`);
+}
+
+function testInProcess(folder: string, signal: AbortSignal): Promise<TestEnd> {
+  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2', LD_LIBRARY_PATH: path.join(folder, LIBRARIES) };
+  const child = spawn(process.execPath, ['-e', TEST_PROGRAM, path.join(folder, ADDON)], { env, timeout: TEST_MS, signal });
+  return new Promise((resolve) => {
     let printed = '';
     let complaint = '';
     child.stdout.on('data', (text: Buffer) => {
@@ -108,12 +118,24 @@ export function testAddon(folder: string, context: InstallContext): Promise<Addo
     child.stderr.on('data', (text: Buffer) => {
       complaint += text;
     });
-    child.on('error', (error) => reject(new RoadClosed(`the engine's test does not start (${error.message})`)));
-    child.on('close', (code, signal) => {
-      const result = parseResult(printed);
-      if (code === 0 && result) resolve(result);
-      else reject(new RoadClosed(`the engine does not work here: ${firstError(complaint) || `it ended with ${signal ?? code}`}`));
+    child.on('error', (error) => resolve({ printed: '', complaint: error.message, outcome: error.message }));
+    child.on('close', (code, killedBy) => resolve({ printed: code === 0 ? printed : '', complaint, outcome: String(killedBy ?? code) }));
+  });
+}
+
+/** Inside Electron, whose executable may not be started as Node (fuse runAsNode): an abort here ends the utility process, and the window stays. */
+function testInThread(folder: string): Promise<TestEnd> {
+  const worker = new Worker(TEST_PROGRAM, { eval: true, execArgv: [], argv: [path.join(folder, ADDON)], stdout: true });
+  return new Promise((resolve) => {
+    let printed = '';
+    let complaint = '';
+    worker.stdout.on('data', (text: Buffer) => {
+      printed += text;
     });
+    worker.on('error', (error: Error) => {
+      complaint = error.message;
+    });
+    worker.on('exit', (code) => resolve({ printed: code === 0 ? printed : '', complaint, outcome: String(code) }));
   });
 }
 
