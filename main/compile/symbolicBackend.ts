@@ -5,9 +5,10 @@
  */
 import type { BackendValues, DataType, KernelConfig, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { tf } from '../engine/tf.ts';
-import { type AttrValue, Graph, type GraphOutput, outputOf, specOf } from './graph.ts';
+import { type AttrValue, Graph, type GraphOutput, type NewNode, outputOf, specOf } from './graph.ts';
 import { type HostArray, type TensorDtype, type TensorSpec, UncompilableError } from './program.ts';
 import { type AttrScalar, inferOutputs, type OpInput } from './shapeRules.ts';
+import { simplify } from './simplify.ts';
 
 export const SYMBOLIC = 'symbolic';
 const NATIVE = 'tensorflow';
@@ -88,13 +89,14 @@ export class SymbolicBackend extends tf.KernelBackend {
     const described: OpInput[] = inputs.map((tensor) => ({ ...this.#symbolOf(tensor).spec, constant: this.#symbolOf(tensor).constant }));
     const outputs = inferOutputs({ op, inputs: described, attrs: Object.fromEntries(attrs.map(({ name, value }) => [name, value])) });
     if (outputs.length !== count) throw new UncompilableError(`${op} gives ${outputs.length} results where tfjs expects ${count}`);
-    const node = this.#graph.append({
+    const wanted: NewNode = {
       op,
       inputs: inputs.map((tensor) => this.outputFor(tensor)),
       attrs: { ...missingAttrs(op, described), ...Object.fromEntries(attrs.map((attr) => [attr.name, encodeAttr(attr)])) },
       outputs,
       name: this.#prefix + op,
-    });
+    };
+    const node = this.#graph.append(simplify(wanted, this.#graph));
     return outputs.map((_, index) => this.createTensor(outputOf(node, index)));
   }
 

@@ -1,0 +1,67 @@
+/**
+ * Better ops for what tfjs's kernels ask for, chosen as a node is appended: fewer passes over memory, and the forms that TensorFlow's own
+ * optimiser can fuse further (grappler's remapper turns MatMul and BiasAdd into one _FusedMatMul). Every rewrite computes the same function.
+ */
+import { DT, type Graph, type GraphNode, type GraphOutput, type NewNode, outputOf, specOf } from './graph.ts';
+
+type Rewrite = (node: NewNode, graph: Graph) => NewNode | undefined;
+
+/** The node itself, or what computes the same better; helper nodes go into the graph. The replaced node's inputs may become dead. */
+export function simplify(node: NewNode, graph: Graph): NewNode {
+  const rewritten = REWRITES[node.op]?.(node, graph);
+  return rewritten ? { ...rewritten, outputs: node.outputs, name: node.name?.replace(/[^/]*$/, rewritten.op) } : node;
+}
+
+const REWRITES: Readonly<Record<string, Rewrite>> = { BatchMatMulV2: toMatMul, Add: toBiasAdd, Sum: toFewerPasses };
+
+/** The 2-D product: the batched one neither fuses with its bias nor takes the fastest kernel. */
+function toMatMul({ inputs = [], attrs = {} }: NewNode): NewNode | undefined {
+  if (inputs.some((input) => specOf(input).shape.length !== 2)) return undefined;
+  const { T, adj_x: transposeA, adj_y: transposeB } = attrs;
+  return { op: 'MatMul', inputs, attrs: { T: T ?? {}, transpose_a: transposeA ?? {}, transpose_b: transposeB ?? {} } };
+}
+
+/** A vector added to the rows of a product. */
+function toBiasAdd({ inputs = [], attrs = {} }: NewNode): NewNode {
+  const [a, b] = inputs as [GraphOutput, GraphOutput];
+  const pair = isBiasOf(b, a) ? [a, b] : isBiasOf(a, b) ? [b, a] : undefined;
+  return pair ? { op: 'BiasAdd', inputs: pair, attrs: { ...attrs, data_format: { s: 'NHWC' } } } : { op: 'AddV2', inputs, attrs };
+}
+
+function isBiasOf(bias: GraphOutput, product: GraphOutput): boolean {
+  const { shape } = specOf(bias);
+  return product.node.op === 'MatMul' && shape.length === 1 && shape[0] === specOf(product).shape[1];
+}
+
+/** Column sums, the gradient of a bias, have a kernel that walks memory in order; a sum of all squares has one without a tensor of squares. */
+function toFewerPasses(node: NewNode, graph: Graph): NewNode | undefined {
+  const [summed] = node.inputs as [GraphOutput];
+  const { shape, dtype } = specOf(summed);
+  if (dtype !== 'float32' || node.attrs?.keep_dims?.b) return undefined;
+  const sides = node.outputs?.[0]?.shape ?? [];
+  if (shape.length === 2 && sides.length === 1 && sumsAxis(node, 0)) {
+    return { op: 'BiasAddGrad', inputs: [summed], attrs: { T: { type: DT.float32 }, data_format: { s: 'NHWC' } } };
+  }
+  const squared = sides.length === 0 ? findSquared(summed) : undefined;
+  return squared && doubleL2Loss(squared, graph);
+}
+
+function sumsAxis({ inputs }: NewNode, axis: number): boolean {
+  const axes = inputs?.[1]?.node.attrs.value?.tensor?.value;
+  return axes?.length === 1 && axes[0] === axis;
+}
+
+/** x, when the value is x² or sums of x² that will be summed on to a scalar. */
+function findSquared(value: GraphOutput): GraphOutput | undefined {
+  let { node } = value;
+  while (node.op === 'Sum') node = (node.inputs[0] as GraphOutput).node;
+  return node.op === 'Square' ? node.inputs[0] : undefined;
+}
+
+/** 2 · L2Loss(x) = 2 · ½Σx². */
+function doubleL2Loss(x: GraphOutput, graph: Graph): NewNode {
+  const T = { type: DT.float32 };
+  const half: GraphNode = graph.append({ op: 'L2Loss', inputs: [x], attrs: { T }, outputs: [{ shape: [], dtype: 'float32' }] });
+  const two = graph.constant({ shape: [], dtype: 'float32' }, Float32Array.of(2));
+  return { op: 'Mul', inputs: [outputOf(half), two], attrs: { T } };
+}
