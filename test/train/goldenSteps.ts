@@ -85,14 +85,26 @@ export function describeGoldenSteps(backend: BackendName): void {
     });
     test.each(CASES)("has PyTorch's logits, loss and gradients: $golden", (golden) => compareFirstStep(golden, way, chosen));
     test('has the gradients of given dropout factors', () => compareFirstStep(MASKED, way, chosen));
-    test.each(CASES)("takes PyTorch's 20 updates: $golden", (golden) => compareUpdates(golden, way, chosen));
-    test('keeps moments by name through switch and freeze as PyTorch does', () => comparePhases(way, chosen));
+    // What people train on runs all cases; the other ways share all that can go wrong after the first step.
+    const isTrainedOn = backend === 'wasm' || way === 'compiled';
+    test.each(isTrainedOn ? CASES : CASES.slice(0, 1))("takes PyTorch's 20 updates: $golden", (golden) =>
+      compareUpdates(golden, way, chosen),
+    );
+    if (isTrainedOn) test('keeps moments by name through switch and freeze as PyTorch does', () => comparePhases(way, chosen));
   });
 }
 
 async function compareFirstStep({ golden: name, config, phase, ranks }: GoldenCase, way: Way, chosen: ChosenBackend): Promise<void> {
   const { golden, names } = await readGoldens(name);
-  const started = startPhase({ config, phase, ranks, weights: goldenWeight, start: starter(way, chosen), accumulates: true });
+  const started = startPhase({
+    config,
+    phase,
+    ranks,
+    weights: goldenWeight,
+    start: starter(way, chosen),
+    accumulates: true,
+    calls: ['accumulate'],
+  });
   const feeds = batchFeeds(started, goldenBatch(config.model, 0, BATCH), BATCH, goldenMask);
   const { loss, logits, gradients } = gradientsOf(started, feeds);
   started.program.dispose();

@@ -21,6 +21,8 @@ export interface PhaseUnderTest {
   start: StartProgram;
   /** Gradients add up in variables and can be read; else there is the one call `step`. */
   accumulates?: boolean;
+  /** The functions the test calls; the others are left out, because compiling them takes a second. */
+  calls: readonly string[];
 }
 
 export interface StartedPhase {
@@ -29,7 +31,7 @@ export interface StartedPhase {
 }
 
 /** Starts the program with the given weights and empty moments. The caller disposes it. */
-export function startPhase({ config, phase, ranks, weights, start, accumulates = false }: PhaseUnderTest): StartedPhase {
+export function startPhase({ config, phase, ranks, weights, start, accumulates = false, calls }: PhaseUnderTest): StartedPhase {
   const plan = Object.fromEntries([...ranks].map(([module, { rank }]) => [module, rank]));
   const states = parametersInPhase(config, phase, plan);
   const trainable = states.filter(({ trainable }) => trainable).map(({ path }) => path);
@@ -54,7 +56,8 @@ export function startPhase({ config, phase, ranks, weights, start, accumulates =
     emaDecay: train.emaDecay,
   };
   const graph = createProgram(setup);
-  const program = start(graph);
+  const functions = Object.fromEntries(Object.entries(graph.functions).filter(([name]) => calls.includes(name)));
+  const program = start({ ...graph, functions });
   const variables = Object.entries(graph.variables);
   program.writeVariables(variables.map(([name, { shape }]) => [name, setup.shapes.has(name) ? weights(name, shape) : 'zeros'] as const));
   return { program, setup };
