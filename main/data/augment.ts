@@ -2,8 +2,9 @@
  * One training image: a random crop, perhaps a flip, then the colour and shape changes that are switched on. All draws of a sample
  * come from its own stream, so that neither the number of workers nor the other samples matter (method.md section 3, randomness).
  */
+import { evalGeometry } from '../core/evalGeometry.ts';
 import { permutation, type RandomStream } from '../core/random.ts';
-import { evalGeometry, flipped, randomPadCrop, randomResizedCrop, resizeAndCrop } from './crop.ts';
+import { flipped, randomPadCrop, randomResizedCrop, resizeAndCrop } from './crop.ts';
 import { brightness, color, contrast } from './enhance.ts';
 import type { RawImage } from './images.ts';
 import { randAugment } from './randAugment.ts';

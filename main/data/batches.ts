@@ -6,9 +6,9 @@ import { availableParallelism } from 'node:os';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { type PlannedBatch, planBatches } from './batchPlan.ts';
-import { type BatchRunner, createBatchRunner } from './batchRunner.ts';
+import { BatchQueue, type QueueEntry } from './batchQueue.ts';
 import { brokenLimit } from './brokenLimit.ts';
-import type { BatchRecipe, BatchTask, BuiltBatch, ReplacedImage } from './buildBatch.ts';
+import type { BatchTask, ReplacedImage } from './buildBatch.ts';
 import type { Dataset } from './dataset.ts';
 import { canConvertChannels, type Split } from './images.ts';
 
@@ -55,10 +55,21 @@ export interface TrainBatches {
 }
 
 const MAX_DEFAULT_WORKERS = 4;
+/** About a tenth of a second of preparation. */
+const QUICK_PIXELS = 8_000_000;
 
 /** Threads used when data.workers is empty: one core stays free for the training thread. */
 export function defaultWorkers(): number {
   return Math.min(MAX_DEFAULT_WORKERS, Math.max(1, availableParallelism() - 1));
+}
+
+function workersOf(config: ResolvedConfig): number {
+  return config.data.workers ?? defaultWorkers();
+}
+
+/** Whether a whole pass takes less time than starting threads for it: packed images and few pixels to prepare. */
+function isQuick({ images, count }: Split, imageSize: number): boolean {
+  return images.kind === 'packed' && count * imageSize ** 2 < QUICK_PIXELS;
 }
 
 /** Opens the training batches at update `fromStep`. The caller closes the stream. Throws bad-config when the sizes do not fit the data. */
@@ -66,13 +77,17 @@ export function openTrainBatches(dataset: Dataset, config: ResolvedConfig, { fro
   checkModel(dataset, config);
   const { count } = dataset.train;
   const plan = planBatches(count, config.train, fromStep);
-  return new TrainStream(new BatchQueue(dataset.train, config, trainTasks(plan)), brokenLimit(count, config.data.maxBroken));
+  return new TrainStream(
+    new BatchQueue(dataset.train, config, { tasks: trainTasks(plan), workers: workersOf(config) }),
+    brokenLimit(count, config.data.maxBroken),
+  );
 }
 
 /** Every validation image once, in order, `batchSize` at a time; closing the loop early is fine. */
 export async function* openEvalBatches(dataset: Dataset, config: ResolvedConfig, batchSize: number): AsyncGenerator<EvalBatch, void> {
   checkModel(dataset, config);
-  const queue = new BatchQueue(dataset.val, config, evalTasks(dataset.val.count, batchSize));
+  const workers = isQuick(dataset.val, config.model.imageSize) ? 0 : workersOf(config);
+  const queue = new BatchQueue(dataset.val, config, { tasks: evalTasks(dataset.val.count, batchSize), workers });
   try {
     for (let entry = await queue.next(); entry; entry = await queue.next()) {
       const { patches, labels, samples, replaced } = entry.built;
@@ -109,55 +124,6 @@ function checkModel(dataset: Dataset, { model, data }: ResolvedConfig): void {
   if (classNames.length > model.numClasses) {
     const message = `model.numClasses ${model.numClasses} is less than the ${classNames.length} classes of the data`;
     throw new PreloraError('bad-config', message, 'model.numClasses');
-  }
-}
-
-interface QueueEntry {
-  task: BatchTask;
-  built: BuiltBatch;
-}
-
-/** Keeps up to data.prefetch batches in the making and gives them out in the order of their tasks. */
-class BatchQueue {
-  private readonly runner: BatchRunner;
-  private readonly depth: number;
-  private readonly pending: Promise<QueueEntry>[] = [];
-  private readonly free: ArrayBuffer[] = [];
-
-  constructor(
-    split: Split,
-    config: ResolvedConfig,
-    private readonly tasks: Iterator<BatchTask>,
-  ) {
-    const workers = config.data.workers ?? defaultWorkers();
-    const recipe: BatchRecipe = { seed: config.train.seed, model: config.model, data: config.data };
-    this.runner = createBatchRunner(split, recipe, workers);
-    this.depth = workers === 0 ? 1 : config.data.prefetch;
-    if (workers > 0) this.fill();
-  }
-
-  async next(): Promise<QueueEntry | null> {
-    this.fill();
-    const entry = await this.pending.shift();
-    return entry ?? null;
-  }
-
-  recycle(memory: ArrayBufferLike): void {
-    if (memory instanceof ArrayBuffer && this.free.length < this.depth) this.free.push(memory);
-  }
-
-  async close(): Promise<void> {
-    await this.runner.close();
-  }
-
-  private fill(): void {
-    while (this.pending.length < this.depth) {
-      const { value: task, done } = this.tasks.next();
-      if (done) return;
-      const building = this.runner.build({ ...task, buffer: this.free.pop() }).then((built) => ({ task, built }));
-      building.catch(() => {}); // told to whoever awaits it; until then it must not count as unhandled
-      this.pending.push(building);
-    }
   }
 }
 

@@ -2,10 +2,11 @@
  * One batch from its sample numbers: read, augment, normalise, cut into patches, mix. Runs in a worker or in the training thread
  * with the same result, since every draw comes from a stream named by seed, step and sample.
  */
+import { evalGeometry } from '../core/evalGeometry.ts';
 import { randomStream } from '../core/random.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { augment } from './augment.ts';
-import { evalGeometry, resizeAndCrop } from './crop.ts';
+import { resizeAndCrop } from './crop.ts';
 import { type DecodeRules, UnreadableImage } from './decode.ts';
 import { eraseRandomly } from './erase.ts';
 import { readSample, samplePath } from './imageReader.ts';

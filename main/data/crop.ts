@@ -3,26 +3,10 @@
  * ones of training. Random crops follow torchvision's RandomResizedCrop (ten tries, then a centre crop of the nearest allowed shape)
  * and RandomCrop with a black border.
  */
+import type { EvalGeometry } from '../core/evalGeometry.ts';
 import type { RandomStream } from '../core/random.ts';
 import type { RawImage } from './images.ts';
-import type { DataSettings } from './rawSource.ts';
 import { type Box, resize } from './resize.ts';
-
-/** How an image is brought to size without chance; the `resize` and `crop` of prelora.json. */
-export interface EvalGeometry {
-  /** Length the shorter edge is scaled to, pixels. */
-  shortEdge: number;
-  /** Side of the centre crop, pixels. */
-  crop: number;
-}
-
-/**
- * Evaluation scales to 256/224 of the image size and takes the centre, as training with random resized crops expects. With pad crops
- * training shows the images at their full size, so evaluation does the same.
- */
-export function evalGeometry(imageSize: number, crop: DataSettings['crop']): EvalGeometry {
-  return { shortEdge: crop === 'pad' ? imageSize : Math.floor((imageSize * 256) / 224), crop: imageSize };
-}
 
 /** The image scaled so that its shorter edge is `shortEdge`, and its centre of side `crop`. */
 export function resizeAndCrop(image: RawImage, { shortEdge, crop }: EvalGeometry): RawImage {

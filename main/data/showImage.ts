@@ -1,7 +1,9 @@
 /** Single images beside the training stream: one sample to look at, and one picture of the user's to classify. */
+
+import { evalGeometry } from '../core/evalGeometry.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import { evalGeometry, resizeAndCrop } from './crop.ts';
+import { resizeAndCrop } from './crop.ts';
 import type { Dataset } from './dataset.ts';
 import { decodeImage, UnreadableImage } from './decode.ts';
 import { readSample, samplePath } from './imageReader.ts';

@@ -28,9 +28,9 @@ function classes(names: readonly string[], n: number, { prefix = '', fixture = '
   return Object.fromEntries(names.flatMap((name) => Array.from({ length: n }, (_, i) => [`${prefix}${name}/${i}.png`, fixture])));
 }
 
-async function evaluate(dataset: Dataset, batchSize: number): Promise<EvalBatch[]> {
+async function evaluate(dataset: Dataset, batchSize: number, workers = 0): Promise<EvalBatch[]> {
   const batches: EvalBatch[] = [];
-  for await (const batch of openEvalBatches(dataset, configFor(dataset), batchSize)) batches.push(batch);
+  for await (const batch of openEvalBatches(dataset, configFor(dataset, { data: { workers } }), batchSize)) batches.push(batch);
   return batches;
 }
 
@@ -275,6 +275,7 @@ describe('an image that becomes unreadable during training', () => {
   it('is left out of evaluation', async () => {
     const dataset = await withBroken(0);
     const batches = await evaluate(dataset, 4);
+    expect(await evaluate(dataset, 4, 2)).toEqual(batches);
     expect(batches.map(({ count }) => count)).toEqual([4, 1]);
     expect(batches.flatMap(({ replaced }) => replaced.map((entry) => entry.by))).toEqual([null]);
   });

@@ -1,6 +1,8 @@
 /** Our resize against Pillow's own bytes, and the whole evaluation preprocessing against a Hugging Face image processor. */
+
 import { describe, expect, it } from 'vitest';
-import { evalGeometry, resizeAndCrop } from '../../main/data/crop.ts';
+import { evalGeometry } from '../../main/core/evalGeometry.ts';
+import { resizeAndCrop } from '../../main/data/crop.ts';
 import { normalizationTable, writePatches } from '../../main/data/patchify.ts';
 import { resize } from '../../main/data/resize.ts';
 import { bytes, goldens, image } from './goldens.ts';
