@@ -1,5 +1,4 @@
 /** Our resize against Pillow's own bytes, and the whole evaluation preprocessing against a Hugging Face image processor. */
-
 import { describe, expect, it } from 'vitest';
 import { evalGeometry } from '../../main/core/evalGeometry.ts';
 import { resizeAndCrop } from '../../main/data/crop.ts';
