@@ -13,6 +13,7 @@ const checks = [
   ['main/core', typescript],
   ['electron', typescript],
   ['test', typescript],
+  ['test/renderer', typescript],
   ['test/e2e', typescript],
   ['renderer', [bin('svelte-check/bin/svelte-check'), '--fail-on-warnings', '--output', 'human', '--tsconfig']],
 ];

@@ -175,7 +175,7 @@ function configuration(read: () => OverlayState): ChartConfiguration<'line', Poi
           type: 'linear',
           grid: { display: false },
           border: { display: false },
-          ticks: { maxTicksLimit: 6, maxRotation: 0, includeBounds: false, callback: (value) => read().model.formatX(Number(value)) },
+          ticks: { maxTicksLimit: 6, maxRotation: 0, includeBounds: false, callback: (value) => xTick(read().model, Number(value)) },
         },
         y: {
           type: 'linear',
@@ -199,4 +199,9 @@ function configuration(read: () => OverlayState): ChartConfiguration<'line', Poi
 
 function rightTick({ formatRightTick, formatTick }: LineModel, value: number): string {
   return (formatRightTick ?? formatTick)(value);
+}
+
+/** The left end stays free: the axis title stands there. */
+function xTick({ xRange, formatX }: LineModel, value: number): string {
+  return value <= xRange[0] ? '' : formatX(value);
 }

@@ -227,6 +227,7 @@ export function protocolCost(config: ResolvedConfig, phase: Phase, ranks: Record
     gradientBytes: cost.memory.gradients,
     optimizerBytes: cost.memory.moments,
     activationBytes: cost.memory.activationsEstimate,
+    workspaceBytes: 0,
     totalBytes: cost.memory.totalEstimate,
     imagesPerSecond,
     measured: false,

@@ -1,4 +1,5 @@
 /** Bundled into one script and run before the page's own: puts a scripted engine behind `window.workbench`. */
+import type { WorkbenchBridge } from '../../../renderer/transport/electron.ts';
 import { SCRIPTED_CONFIG, type Scenario, ScriptedEngine } from './engine.ts';
 
 declare global {
@@ -31,4 +32,4 @@ const PLANS = [
 const scenario = window.scriptedScenario ?? 'full';
 const engine = new ScriptedEngine(scenario === 'empty' ? [] : PLANS, scenario);
 window.scripted = engine;
-window.workbench = engine.bridge;
+window.workbench = engine.bridge satisfies WorkbenchBridge;

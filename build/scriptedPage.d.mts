@@ -1,0 +1,23 @@
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+
+export interface OpenOptions extends BrowserContextOptions {
+  url: string;
+  engine: string;
+  route?: string;
+  theme?: 'light' | 'dark' | 'contrast';
+  width?: number;
+  height?: number;
+  scenario?: 'full' | 'empty' | 'broken';
+}
+export interface OpenPage {
+  page: Page;
+  /** Errors of the console, and uncaught ones. */
+  complaints: string[];
+  close(): Promise<void>;
+}
+export function buildPage(): Promise<void>;
+export function bundleEngine(): Promise<string>;
+export function servePage(): Promise<{ url: string; close(): void }>;
+export function findChromium(): string | null;
+export function launch(): Promise<Browser>;
+export function openPage(browser: Browser, options: OpenOptions): Promise<OpenPage>;

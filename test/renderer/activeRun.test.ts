@@ -1,0 +1,177 @@
+// @vitest-environment ../support/pageEnvironment.ts
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { RunFrame } from '../../main/protocol/events.ts';
+import type { RunState } from '../../main/protocol/requests.ts';
+import { ActiveRun } from '../../renderer/state/activeRun.svelte.ts';
+import { Notices } from '../../renderer/state/notices.svelte.ts';
+import { makeHistory } from '../e2e/scripted/history.ts';
+import { type FakeApi, fakeApi } from './fakeApi.ts';
+
+const history = makeHistory({
+  runId: 'r',
+  name: 'r',
+  seed: 1,
+  daysAgo: 0,
+  atStep: 1000,
+  config: {
+    model: { size: 'custom', imageSize: 32, patchSize: 4, embedDim: 64, depth: 2, numHeads: 2 },
+    train: { epochs: 20 },
+    prelora: { snapshotEvery: 250 },
+  },
+});
+
+function stateAt(step: number, sequence: number): RunState {
+  const upTo = <T extends { step: number }>(records: T[]): T[] => records.filter((record) => record.step <= step);
+  return {
+    summary: { config: history.config, status: statusAt(step) } as RunState['summary'],
+    metrics: upTo(history.metrics),
+    epochs: upTo(history.epochs),
+    snapshots: upTo(history.snapshots),
+    events: [],
+    abandoned: { metrics: [], snapshots: [], epochs: [] },
+    ranks: null,
+    phases: [],
+    checkpoints: [],
+    classNames: [],
+    live: true,
+    sequence,
+  };
+}
+
+function statusAt(step: number): RunFrame['status'] {
+  return {
+    name: 'r',
+    status: 'running',
+    phase: 'full',
+    step,
+    totalSteps: history.totalSteps,
+    switchStep: null,
+    freezeStep: null,
+  } as RunFrame['status'];
+}
+
+function frame(sequence: number, from: number, to: number, more: Partial<RunFrame> = {}): RunFrame {
+  const between = <T extends { step: number }>(records: T[]): T[] => records.filter(({ step }) => step > from && step <= to);
+  return {
+    runId: 'r',
+    sequence,
+    metrics: between(history.metrics),
+    epochs: between(history.epochs),
+    snapshots: between(history.snapshots),
+    events: [],
+    status: statusAt(to),
+    activity: 'training',
+    etaSeconds: 100,
+    ...more,
+  };
+}
+
+let api: FakeApi;
+let run: ActiveRun;
+let stop: () => void;
+let engineStep = 1000;
+let engineSequence = 0;
+
+beforeEach(async () => {
+  engineStep = 1000;
+  engineSequence = 0;
+  api = fakeApi({
+    'run:state': () => stateAt(engineStep, engineSequence),
+    replay: () => ({ switchStep: null, windows: [], ranks: {}, reasons: [] }),
+  });
+  run = new ActiveRun('r', api, new Notices());
+  stop = run.start();
+  await vi.waitFor(() => expect(run.loading).toBe('full'));
+});
+afterEach(() => stop());
+
+describe('frames', () => {
+  it('append without a gap and without a double', () => {
+    api.push('run:frame', frame(1, 1000, 1100));
+    api.push('run:frame', frame(1, 1000, 1100));
+    expect(run.records.metrics.step).toEqual(history.metrics.filter(({ step }) => step <= 1100).map(({ step }) => step));
+    expect(api.asked.filter(({ name }) => name === 'frames:ack')).toHaveLength(1);
+  });
+
+  it('with a gap in their numbers lead to a catch-up, and the records equal the files', async () => {
+    engineStep = 1400;
+    engineSequence = 5;
+    api.push('run:frame', frame(5, 1300, 1400));
+    await vi.waitFor(() => expect(run.records.metrics.step.at(-1)).toBe(1400));
+    expect(run.records.metrics.step).toEqual(history.metrics.filter(({ step }) => step <= 1400).map(({ step }) => step));
+  });
+
+  it('of another run are not taken', () => {
+    api.push('run:frame', { ...frame(1, 1000, 1100), runId: 'other' });
+    expect(run.records.metrics.step.at(-1)).toBe(1000);
+  });
+
+  it('of a new segment make the page ask again, because records were abandoned', async () => {
+    const before = api.asked.filter(({ name }) => name === 'run:state').length;
+    const fresh = frame(1, 1000, 1250);
+    api.push('run:frame', { ...fresh, snapshots: fresh.snapshots.map((snapshot) => ({ ...snapshot, segment: 1 })) });
+    await vi.waitFor(() => expect(api.asked.filter(({ name }) => name === 'run:state').length).toBe(before + 1));
+  });
+
+  it('with a snapshot ask for the verdict once', async () => {
+    const before = api.asked.filter(({ name }) => name === 'replay').length;
+    api.push('run:frame', frame(1, 1000, 1250));
+    await vi.waitFor(() => expect(api.asked.filter(({ name }) => name === 'replay').length).toBe(before + 1));
+  });
+});
+
+it('catches up after a lost connection', async () => {
+  const before = api.asked.filter(({ name }) => name === 'run:state').length;
+  api.connection('lost');
+  api.connection('open');
+  await vi.waitFor(() => expect(api.asked.filter(({ name }) => name === 'run:state').length).toBe(before + 1));
+});
+
+it('says why it waits until the status changes', () => {
+  void run.pause();
+  expect(run.pending).toBe('Pausing after this step');
+  api.push('run:frame', frame(1, 1000, 1010, { status: { ...statusAt(1010), status: 'paused' } }));
+  expect(run.pending).toBeNull();
+});
+
+it('tries thresholds on recorded snapshots without editing, and edits on apply', async () => {
+  run.setDraft({ tau: 0.5 });
+  await vi.waitFor(() => expect(run.draftReplay).not.toBeNull());
+  expect(api.asked.some(({ name }) => name === 'run:edit')).toBe(false);
+  await run.applyDraft();
+  expect(api.asked.find(({ name }) => name === 'run:edit')?.arg).toMatchObject({ changes: { 'prelora.tau': 0.5 } });
+  expect(run.draft.tau).toBeNull();
+});
+
+it('takes a draft equal to the setting off the table', () => {
+  run.setDraft({ tau: 0.5 });
+  run.setDraft({ tau: history.config.prelora.tau });
+  expect(run.draft.tau).toBeNull();
+});
+
+it('keeps the exit until the run goes on', async () => {
+  api.push('trainer:exited', { runId: 'r', reason: 'signal SIGKILL', resumable: true });
+  expect(run.exit?.reason).toBe('signal SIGKILL');
+  await vi.waitFor(() => expect(run.live).toBe(true));
+  api.push('run:frame', frame(1, 1000, 1010, { status: { ...statusAt(1010), status: 'paused' } }));
+  api.push('run:frame', frame(2, 1010, 1020));
+  expect(run.exit).toBeNull();
+});
+
+it('is broken with the reason when the run cannot be read', async () => {
+  const broken = fakeApi({
+    'run:state': () => {
+      throw new Error('snapshots.jsonl line 3 is not JSON');
+    },
+  });
+  const other = new ActiveRun('x', broken, new Notices());
+  const end = other.start();
+  await vi.waitFor(() => expect(other.loading).toBe('broken'));
+  expect(other.problem).toContain('line 3');
+  end();
+});
+
+it('leaves no listener behind', () => {
+  stop();
+  expect(api.listeners).toBe(0);
+});

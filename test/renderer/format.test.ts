@@ -1,0 +1,90 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  formatAccuracy,
+  formatAgo,
+  formatBytes,
+  formatChange,
+  formatCount,
+  formatDuration,
+  formatLoss,
+  formatLr,
+  formatMs,
+  formatParameters,
+  formatPoints,
+  formatRate,
+  formatSpread,
+  middleEllipsis,
+  plain,
+  setLocale,
+} from '../../renderer/format.ts';
+
+beforeAll(() => setLocale('en-US'));
+
+describe('the table of product.md section 3', () => {
+  it.each([
+    [formatLoss(0.41234), '0.4123'],
+    [formatLoss(12.3456), '12.35'],
+    [formatLoss(41.2), '41.20'],
+    [formatAccuracy(0.881), '88.1 %'],
+    [formatPoints(0.003), '+0.3 points'],
+    [formatPoints(-0.003), '−0.3 points'],
+    [formatChange(0.78), '0.78 %'],
+    [formatLr(3e-4), '3.0e-4'],
+    [formatCount(3100), '3,100'],
+    [formatBytes(2.31 * 2 ** 30), '2.31 GiB'],
+    [formatBytes(840 * 2 ** 20), '840 MiB'],
+    [formatBytes(81 * 2 ** 30), '81.00 GiB'],
+    [formatRate(1240), '1,240 img/s'],
+    [formatRate(35.72), '35.7 img/s'],
+    [formatMs(413.2), '413 ms'],
+    [formatParameters(5_362_762), '5.36 M'],
+    [formatParameters(794_000), '794 k'],
+    [formatDuration(45), '45 s'],
+    [formatDuration(12 * 60), '12 min'],
+    [formatDuration(6000), '1 h 40 min'],
+    [formatDuration(51 * 3600), '2 d 3 h'],
+    [formatSpread([0.882, 0.884, 0.886]), '88.4 ± 0.2 (n = 3)'],
+  ])('%s', (shown, wanted) => expect(shown).toBe(wanted));
+});
+
+it('shows a dash for what is missing', () => {
+  for (const format of [formatLoss, formatAccuracy, formatChange, formatBytes, formatDuration, formatLr, formatCount, formatRate]) {
+    expect(format(null)).toBe('–');
+    expect(format(undefined)).toBe('–');
+    expect(format(Number.NaN)).toBe('–');
+  }
+});
+
+it('never rounds a change across its threshold', () => {
+  expect(formatChange(0.7999, 0.8)).toBe('0.7999 %');
+  expect(formatChange(0.8001, 0.8)).toBe('0.8001 %');
+  expect(formatChange(0.8, 0.8)).toBe('0.80 %');
+  expect(formatChange(0.78, 0.8)).toBe('0.78 %');
+});
+
+it('says infinity in words a reader knows', () => {
+  expect(formatChange('inf')).toBe('∞ %');
+  expect(formatLoss(Number.POSITIVE_INFINITY)).toBe('∞');
+});
+
+it('carries a full hour over when minutes round up', () => {
+  expect(formatDuration(2 * 3600 - 10)).toBe('2 h');
+});
+
+it('tells how long ago', () => {
+  const now = Date.parse('2026-11-23T08:22:00Z');
+  expect(formatAgo('2026-11-23T08:00:00Z', now)).toBe('22 min ago');
+  expect(formatAgo('2026-11-20T08:00:00Z', now)).toBe('3 d ago');
+});
+
+it('copies with a dot whatever the locale', () => {
+  setLocale('de-DE');
+  expect(formatLoss(0.41234)).toBe('0,4123');
+  expect(plain(0.41234)).toBe('0.41234');
+  setLocale('en-US');
+});
+
+it('keeps both ends of a long name', () => {
+  expect(middleEllipsis('a-very-long-run-name', 11)).toBe('a-ver…-name');
+  expect(middleEllipsis('short', 11)).toBe('short');
+});

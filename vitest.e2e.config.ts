@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/e2e/**/*.test.ts'],
+    globalSetup: ['test/support/globalSetup.ts', 'test/e2e/support/pageSetup.ts'],
+    // One browser at a time.
+    fileParallelism: false,
+    testTimeout: 90_000,
+    hookTimeout: 180_000,
+    reporters: ['default', './test/support/plainSummary.ts'],
+  },
+});
