@@ -20,12 +20,18 @@ const ALIASES = new Set(['Identity', 'Reshape', 'ExpandDims']);
 /** Appends all writes of the function; returns the nodes that complete them. */
 export function appendWrites(traced: TracedFunction, context: WriteContext): GraphNode[] {
   const readers = findReaders(traced, context.live);
-  const assigns = Array.from(traced.assign, ([variable, value]) => appendAssign(variable, value, { ...context, readers }));
-  return [...assigns, ...traced.updates.map((update) => appendAdamW(update, traced, { ...context, readers }))];
+  const writes = Array.from(traced.assign, ([variable, value]) => appendAssign(variable, value, { ...context, readers }));
+  let previous: GraphNode | undefined;
+  for (const update of traced.updates) {
+    // One after the other: what an update needs besides the variables, a tensor of the parameter's size, then exists once and not for all.
+    previous = appendAdamW(update, traced, { ...context, readers, previous });
+    writes.push(previous);
+  }
+  return writes;
 }
 
 type Readers = ReadonlyMap<string, readonly GraphNode[]>;
-type Context = WriteContext & { readonly readers: Readers };
+type Context = WriteContext & { readonly readers: Readers; readonly previous?: GraphNode | undefined };
 
 /** Per variable the live read and everything live that holds its result. */
 function findReaders({ reads }: TracedFunction, live: ReadonlySet<GraphNode>): Readers {
@@ -58,23 +64,31 @@ function appendAdamW(update: TracedUpdate, traced: TracedFunction, context: Cont
   const { graph, handles } = context;
   const handle = (name: string) => outputOf(handles.get(name) as GraphNode);
   const zero = graph.constant({ shape: [], dtype: 'float32' }, Float32Array.of(0), `adam/${parameter}/zero`);
-  const decayed = update.decay ? [appendDecay(update.decay, parameter, traced, context)] : [];
+  const decayed = isDecaying(update) ? [appendDecay(update, traced, context)] : [];
   return graph.append({
     op: 'ResourceApplyAdam',
     inputs: [handle(parameter), handle(m), handle(v), zero, zero, stepSize, beta1, beta2, epsilon, gradient],
     attrs: { T: { type: DT.float32 }, use_locking: { b: false }, use_nesterov: { b: false } },
-    controls: [...controlsFor([parameter, m, v], context), ...decayed],
+    controls: [...controlsFor([parameter, m, v], context), ...decayed, ...(context.previous ? [context.previous] : [])],
     name: `adam/${parameter}`,
   });
 }
 
-/** θ ← θ − decay·θ, after all who use θ. */
-function appendDecay(decay: GraphOutput, parameter: string, { reads }: TracedFunction, context: Context): GraphNode {
+type DecayingUpdate = TracedUpdate & { readonly decay: GraphOutput };
+
+function isDecaying(update: TracedUpdate): update is DecayingUpdate {
+  return update.decay !== undefined;
+}
+
+/** θ ← θ − decay·θ, after all who use θ, and not before the gradient is there: it would hold its memory through the whole step. */
+function appendDecay({ decay, parameter, gradient }: DecayingUpdate, { reads }: TracedFunction, context: Context): GraphNode {
   const { graph, handles } = context;
   const read = reads.get(parameter) as GraphNode;
   const type = { type: DT.float32 };
   const outputs = [specOf(outputOf(read))];
-  const share = graph.append({ op: 'Mul', inputs: [outputOf(read), decay], attrs: { T: type }, outputs, name: `decay/${parameter}/share` });
+  const controls = [gradient.node, ...(context.previous ? [context.previous] : []), ...(context.guard ? [context.guard] : [])];
+  const inputs = [outputOf(read), decay];
+  const share = graph.append({ op: 'Mul', inputs, controls, attrs: { T: type }, outputs, name: `decay/${parameter}/share` });
   return graph.append({
     op: 'AssignSubVariableOp',
     inputs: [outputOf(handles.get(parameter) as GraphNode), outputOf(share)],
