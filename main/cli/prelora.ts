@@ -3,8 +3,10 @@
  * and messages to stderr; with --json stdout holds one JSON object and nothing else.
  */
 import { EXIT_STATUS, PreloraError } from '../protocol/reply.ts';
+import { BENCH_USAGE, benchCommand } from './bench.ts';
 import { COMPARE_USAGE, compareCommand } from './compare.ts';
 import { ENGINE_USAGE, engineCommand } from './engine.ts';
+import { ESTIMATE_USAGE, estimateCommand } from './estimate.ts';
 import { EVAL_USAGE, evalCommand } from './evaluate.ts';
 import type { CommandIo } from './io.ts';
 import { CONFIG_USAGE, configCommand, PRESETS_USAGE, presetsCommand } from './presets.ts';
@@ -23,7 +25,9 @@ const COMMANDS: Record<string, Command> = {
   eval: { usage: EVAL_USAGE, does: 'validation metrics of a checkpoint', run: evalCommand },
   replay: { usage: REPLAY_USAGE, does: 'what-if on recorded snapshots', run: replayCommand },
   compare: { usage: COMPARE_USAGE, does: 'runs side by side', run: compareCommand },
+  estimate: { usage: ESTIMATE_USAGE, does: 'what a config would cost: parameters, memory, speed', run: estimateCommand },
   engine: { usage: ENGINE_USAGE, does: 'native compute engines of this machine', run: engineCommand },
+  bench: { usage: BENCH_USAGE, does: 'measures this machine, against PyTorch where it is there', run: benchCommand },
   presets: { usage: PRESETS_USAGE, does: 'lists the presets', run: presetsCommand },
   config: { usage: CONFIG_USAGE, does: 'the JSON Schema of a config, or a table of its fields', run: configCommand },
 };

@@ -1,31 +1,29 @@
 /**
- * What a config would cost before anything is trained: parameters, memory, steps, time, disk. Counts are exact, memory and time are rough
- * until they are measured (core/cost.ts). Ranks are not known before the switch; the largest allowed ones give an upper bound.
+ * What a config would cost before anything is trained: parameters, memory, steps, time, disk. Counts are exact (core/cost.ts), memory and
+ * pace predicted (core/predictedMemory.ts, core/predictedSpeed.ts) until they are measured. Ranks are not known before the switch; the largest allowed ones give an upper bound.
  */
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { phaseCost } from '../core/cost.ts';
+import { multiplyAdds } from '../core/cost.ts';
 import { durationSteps } from '../core/duration.ts';
+import { countParameters } from '../core/parameterShapes.ts';
+import { predictMemory } from '../core/predictedMemory.ts';
+import { type MachineSpeed, predictImagesPerSecond } from '../core/predictedSpeed.ts';
 import { rankCap } from '../core/rankAssignment.ts';
 import { parseConfig, resolveWithData, runLength } from '../core/resolveConfig.ts';
-import { targetModules } from '../core/targets.ts';
-import { findEngine } from '../engine/installed.ts';
+import { type Ranks, targetModules } from '../core/targets.ts';
+import { countInPhase } from '../core/trainableSet.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { Estimate, PhaseCost } from '../protocol/requests.ts';
 import type { Phase } from '../protocol/run.ts';
 import { dataFacts, type FactsOrFault, quickDataFacts } from './dataFacts.ts';
 import type { EngineHost } from './engineHost.ts';
+import { knownSpeed } from './machineSpeed.ts';
 
 type Problem = { field: string; message: string };
 
-/**
- * Multiply-adds per second: native per core (ViT-Ti/4 at 32 px, batch 32, compiled, two cores: 0.50 s per step), and wasm's one SIMD thread.
- * Rough on purpose; `estimate:measure` replaces what follows from them.
- */
-const NATIVE_PER_CORE = 35e9;
-const WASM = 5e9;
 const PHASES: readonly Phase[] = ['full', 'warmup', 'lora'];
 const MEASURED_STEPS = 10;
 
@@ -35,6 +33,15 @@ export async function estimate(input: unknown, problems: Problem[], dataRoot: st
   if (problems.length > 0) return blank;
   const config = parseConfig(input);
   return fill(blank, config, await quickDataFacts(config.data, config.model.inChannels));
+}
+
+/** The estimate for a checked config and what is known of its data; null: sizes that the data would decide come from a stand-in. */
+export async function estimateConfig(
+  config: ReturnType<typeof parseConfig>,
+  known: FactsOrFault | null,
+  dataRoot: string,
+): Promise<Estimate> {
+  return fill(await blankEstimate([], dataRoot), config, known);
 }
 
 /** The same with images per second and memory from real steps of each phase, in a fresh process. Throws `busy` while a run is live. */
@@ -113,31 +120,30 @@ function fill(blank: Estimate, config: ReturnType<typeof parseConfig>, known: Fa
 
 function phaseCosts(config: ResolvedConfig): { parameters: number; phases: Record<Phase, PhaseCost> } {
   const ranks = upperRanks(config);
-  const costOf = (phase: Phase): PhaseCost =>
-    toProtocol(phaseCost(config, phase, phase === 'full' ? {} : ranks, config.train.microBatch), config);
-  const parameters = phaseCost(config, 'full', {}, 1).parameters.base;
-  return { parameters, phases: { full: costOf('full'), warmup: costOf('warmup'), lora: costOf('lora') } };
+  const costOf = (phase: Phase): PhaseCost => predictPhase(config, phase, phase === 'full' ? {} : ranks);
+  return { parameters: countParameters(config.model), phases: { full: costOf('full'), warmup: costOf('warmup'), lora: costOf('lora') } };
 }
 
-/** The core's cost in the shape of the protocol, with an estimated pace. */
-export function toProtocol(cost: ReturnType<typeof phaseCost>, config: ResolvedConfig): PhaseCost {
-  const { memory, multiplyAdds, parameters } = cost;
+/** The one estimator: exact counts, predicted memory and pace, in the shape of the protocol. `ranks` are not looked at in phase full. */
+export function predictPhase(
+  config: ResolvedConfig,
+  phase: Phase,
+  ranks: Ranks,
+  speed: MachineSpeed = knownSpeed(config.engine),
+): PhaseCost {
+  const memory = predictMemory(config, phase, ranks);
   return {
-    trainableParameters: parameters.trainable,
-    multiplyAdds: multiplyAdds.total,
-    weightBytes: memory.weights,
-    gradientBytes: memory.gradients,
-    optimizerBytes: memory.moments,
-    activationBytes: memory.activationsEstimate,
-    totalBytes: memory.totalEstimate,
-    imagesPerSecond: multiplyAddsPerSecond(config) / multiplyAdds.total,
+    trainableParameters: countInPhase(config, phase, ranks).trainable,
+    multiplyAdds: multiplyAdds(config, phase, ranks).total,
+    weightBytes: memory.weightBytes,
+    gradientBytes: memory.gradientBytes,
+    optimizerBytes: memory.optimizerBytes,
+    activationBytes: memory.activationBytes,
+    workspaceBytes: memory.processBytes + memory.copiesBytes + memory.mergedBytes + memory.workspaceBytes,
+    totalBytes: memory.totalBytes,
+    imagesPerSecond: predictImagesPerSecond(config, phase, ranks, speed),
     measured: false,
   };
-}
-
-function multiplyAddsPerSecond({ engine }: ResolvedConfig): number {
-  const isNative = engine.backend === 'tensorflow' || (engine.backend === 'auto' && findEngine() !== null);
-  return isNative ? NATIVE_PER_CORE * (engine.threads ?? os.availableParallelism()) : WASM;
 }
 
 /** The largest rank every target may get. */

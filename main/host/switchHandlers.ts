@@ -1,6 +1,5 @@
 /** Requests about the switch: what it would do (pure, from recorded snapshots), trying it out, and making, delaying or undoing it. */
 
-import { phaseCost } from '../core/cost.ts';
 import { phaseSettings } from '../core/phaseSettings.ts';
 import { previewSwitch } from '../core/preview.ts';
 import { replay } from '../core/replay.ts';
@@ -12,7 +11,7 @@ import type { PhaseCost, SwitchPreview, WhatIfSettings } from '../protocol/reque
 import type { StatusFile } from '../protocol/run.ts';
 import { readRecords } from '../store/runFolder.ts';
 import type { EngineHost } from './engineHost.ts';
-import { toProtocol } from './estimate.ts';
+import { predictPhase } from './estimate.ts';
 import type { EngineHandlers } from './handlers.ts';
 import { readRunFiles } from './runReading.ts';
 
@@ -76,8 +75,8 @@ function withSettings(config: ResolvedConfig, settings: WhatIfSettings): Resolve
 
 function preview({ config, status, snapshots }: JudgedRun, settings: WhatIfSettings): SwitchPreview {
   const proposed = withSettings(config, settings);
-  const { verdict, plan, planError, phases, now } = previewSwitch({ snapshots, present: config, proposed, length: status });
-  const costOf = (phase: 'warmup' | 'lora'): PhaseCost | null => phases && toProtocol(phases[phase], proposed);
+  const { verdict, plan, planError } = previewSwitch({ snapshots, present: config, proposed, length: status });
+  const costOf = (phase: 'warmup' | 'lora'): PhaseCost | null => plan && predictPhase(proposed, phase, plan.ranks);
   const { modules, adapterParameters, trainableAfterFreeze, share } = plan ?? {};
   const isPlanned = modules && adapterParameters !== undefined && trainableAfterFreeze !== undefined && share !== undefined;
   return {
@@ -86,7 +85,7 @@ function preview({ config, status, snapshots }: JudgedRun, settings: WhatIfSetti
     words: verdict.words,
     ranks: isPlanned ? { step: status.step, reason: 'user', modules, adapterParameters, trainableAfterFreeze, share } : null,
     problem: planError?.message ?? null,
-    now: withMeasured(toProtocol(now, config), status),
+    now: withMeasured(predictPhase(config, 'full', {}), status),
     warmup: costOf('warmup'),
     lora: costOf('lora'),
   };
@@ -115,7 +114,7 @@ async function trial(host: EngineHost, runId: string, ranks: Record<string, numb
       const measured = await host.runJob(config.engine, (client) =>
         client.request('measurePhase', { config, phase, ranks: plan, steps: TRIAL_STEPS }),
       );
-      const cost = toProtocol(phaseCost(config, phase, plan, config.train.microBatch), config);
+      const cost = predictPhase(config, phase, plan);
       return { ...cost, imagesPerSecond: measured.imagesPerSecond, totalBytes: measured.peakMemoryBytes, measured: true };
     };
     return { now: await measure('full', 0), lora: await measure('lora', 0.5) };

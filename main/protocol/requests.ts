@@ -105,6 +105,8 @@ export const PhaseCost = z.object({
   gradientBytes: z.number(),
   optimizerBytes: z.number(),
   activationBytes: z.number(),
+  /** The rest of totalBytes: the process, copies of weights, temporary tensors. */
+  workspaceBytes: z.number(),
   totalBytes: z.number(),
   imagesPerSecond: z.number().nullable(),
   measured: z.boolean(),

@@ -76,7 +76,9 @@ export interface PhaseTrainerOptions {
 export class PhaseTrainer {
   readonly phase: Phase;
   readonly isCompiled: boolean;
-  readonly #options: PhaseTrainerOptions;
+  // Not the options as a whole: they hold the first state, a copy of all weights that nobody needs any more.
+  readonly #config: ResolvedConfig;
+  readonly #startEager: StartProgram;
   readonly #setup: PhaseProgramSetup;
   readonly #groups: UpdateGroups;
   readonly #program: CompiledProgram;
@@ -86,7 +88,8 @@ export class PhaseTrainer {
   #hasPrevious: boolean;
 
   constructor(options: PhaseTrainerOptions) {
-    this.#options = options;
+    this.#config = options.config;
+    this.#startEager = options.startEager;
     this.phase = options.phase;
     this.#groups = groupByUpdateCount(options.state.updateCounts);
     this.#setup = programSetup(options, this.#groups);
@@ -195,7 +198,7 @@ export class PhaseTrainer {
   }
 
   #optimizerFeeds(lr: number): Record<string, Float32Array> {
-    const { weightDecay, gradClip } = this.#options.config.train;
+    const { weightDecay, gradClip } = this.#config.train;
     const counts = this.#groups.counts.map((start) => start + this.#updates + 1);
     return adamWFeeds({ lr, weightDecay, gradClip, counts, ...this.#setup.optimizer });
   }
@@ -207,7 +210,7 @@ export class PhaseTrainer {
       patches: padded(batch.patches, this.#setup.microBatch * valuesPerImage(this.#setup.model)),
       targets: padded(batch.targets, this.#setup.microBatch * this.#setup.model.numClasses),
       sampleWeights,
-      ...drawRandomInputs(this.#setup.random, this.#options.config.train.seed, step, micro),
+      ...drawRandomInputs(this.#setup.random, this.#config.train.seed, step, micro),
     };
   }
 
@@ -227,7 +230,7 @@ export class PhaseTrainer {
 
   /** Finds the first tensor that is not finite, by running the update again operation by operation. */
   #diverged(step: number, batches: readonly TrainingBatch[], count: number): DivergedError {
-    const probe = this.#options.startEager(createProbe(this.#setup));
+    const probe = this.#startEager(createProbe(this.#setup));
     try {
       probe.writeVariables([...this.#program.readVariables(this.#setup.shapes.keys())]);
       for (const [micro, batch] of batches.entries()) {

@@ -73,7 +73,14 @@ function productProgram({ m, k, n, batch, transposed }: MatrixProduct, copies: n
         const right = values[`right.${copy}`] as ReturnType<typeof tf.tensor>;
         const product = tf.matMul(left, right, transposed === 'left', transposed === 'right');
         const origin = product.shape.map(() => 0);
-        return tf.reshape(tf.slice(product, origin, product.shape.map(() => 1)), []); // one value leaves the library
+        return tf.reshape(
+          tf.slice(
+            product,
+            origin,
+            product.shape.map(() => 1),
+          ),
+          [],
+        ); // one value leaves the library
       });
       return { outputs: { corners: tf.stack(corners) } };
     },

@@ -64,4 +64,3 @@ export function fittedExponent(points: readonly (readonly [x: number, y: number]
   const covariance = logs.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
   return covariance / logs.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
 }
-
