@@ -1,2 +1,3 @@
 export const root: string;
 export function transpile(): Promise<void>;
+export function sourcesBelow(folder: string): string[];

@@ -21,9 +21,9 @@ const rewriteImports = {
   },
 };
 
-function sources() {
-  const main = path.join(root, 'main');
-  return readdirSync(main, { recursive: true, withFileTypes: true })
+/** TypeScript files below a folder of the root, as absolute paths. */
+export function sourcesBelow(folder) {
+  return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
     .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name));
 }
@@ -41,7 +41,7 @@ function sameCount(files) {
 }
 
 export async function transpile() {
-  const files = sources();
+  const files = sourcesBelow('main');
   if (isFresh(files)) return;
   const esbuild = await import('esbuild');
   const started = new Date();

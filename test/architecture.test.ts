@@ -109,7 +109,13 @@ const RULES: Rule[] = [
   },
   {
     of: 'electron',
-    may: ['main/protocol', 'main/host/port.ts', 'main/host/rpc.ts', 'main/store/paths.ts'],
+    // Beside the wire: what it serves the page by, when it stops restarting, how it writes settings, and the environment of its child.
+    may: [
+      'main/protocol',
+      ...['port', 'rpc', 'pageFiles', 'crashPolicy'].map((name) => `main/host/${name}.ts`),
+      ...['paths', 'atomicFile'].map((name) => `main/store/${name}.ts`),
+      ...['environment', 'installed'].map((name) => `main/engine/${name}.ts`),
+    ],
     packages: ['electron', 'node:', 'zod'],
     because: 'the shell has windows and processes, no learning',
   },

@@ -4,9 +4,9 @@
  */
 import type { DataFacts } from '../core/resolveConfig.ts';
 import { openDataset } from '../data/dataset.ts';
+import { factsOf } from '../data/facts.ts';
 import { DataConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import { factsOf } from '../train/startRun.ts';
 
 type DataSettings = Parameters<typeof openDataset>[0];
 /** Facts, or why there are none. */

@@ -136,15 +136,15 @@ export function processPort(self: NodeJS.Process): Port {
 export interface MessageEventWire {
   postMessage(message: unknown): void;
   on(event: 'message', listener: (event: { data: unknown }) => void): unknown;
-  on(event: 'close', listener: () => void): unknown;
   start?(): void;
   close?(): void;
 }
 
-export function messageEventPort(wire: MessageEventWire): Port {
+/** `whenClosed` registers for the wire's end, where it tells of one: `process.parentPort` ends with its process. */
+export function messageEventPort(wire: MessageEventWire, whenClosed?: (listener: () => void) => unknown): Port {
   const { port, deliver, closed } = portOver({ send: (message) => wire.postMessage(message), shut: () => wire.close?.() });
   wire.on('message', ({ data }) => deliver(data));
-  wire.on('close', () => closed('the other end closed'));
+  whenClosed?.(() => closed('the other end closed'));
   wire.start?.();
   return port;
 }

@@ -164,9 +164,11 @@ async function changedAt(dir: string): Promise<string> {
 
 /** Size of a folder's files. Files that vanish meanwhile (a checkpoint being pruned) do not count. */
 async function folderBytes(dir: string): Promise<number> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
-  const sizes = await Promise.all(
-    entries.filter((entry) => entry.isFile()).map((entry) => stat(path.join(entry.parentPath ?? entry.path, entry.name)).catch(() => null)),
-  );
-  return sizes.reduce((sum, file) => sum + (file?.size ?? 0), 0);
+  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+  const sizes = entries.map(async (entry) => {
+    const file = path.join(dir, entry.name);
+    if (entry.isDirectory()) return folderBytes(file);
+    return entry.isFile() ? ((await stat(file).catch(() => null))?.size ?? 0) : 0;
+  });
+  return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
 }

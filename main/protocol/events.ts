@@ -37,3 +37,20 @@ export interface PushEvents {
   'trainer:exited': { runId: string; reason: string; resumable: boolean };
   'task:progress': ProgressEvent;
 }
+
+/** The run that is being trained, in as many words as the shell needs outside its window: title, progress bar, quit dialog. */
+export interface Presence {
+  runId: string;
+  name: string;
+  status: StatusFile['status'];
+  phase: StatusFile['phase'];
+  step: number;
+  totalSteps: number;
+  etaSeconds: number | null;
+}
+
+/** Told to the shell alone. */
+export interface ShellEvents {
+  /** Null when nothing is being trained. */
+  'host:presence': Presence | null;
+}

@@ -6,10 +6,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
+import { PAGE_HEADERS, readPageFile } from '../host/pageFiles.ts';
 import type { Port } from '../host/port.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { allowedHosts, createToken, isAllowedSource, isLoopback, isToken } from './accessRules.ts';
-import { readPageFile } from './pageFiles.ts';
 import { webSocketPort } from './webSocketPort.ts';
 
 export interface ServerOptions {
@@ -36,30 +36,6 @@ const MESSAGE_BYTES = 80 << 20;
 const PAGES_AT_ONCE = 32;
 const SHORTEST_TOKEN = 16;
 const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
-
-/** No eval, no inline code, no frames, no other hosts; styles set by script go through the CSSOM and need no exception. */
-export const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data: blob:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
-
-const HEADERS: Readonly<Record<string, string>> = {
-  'Content-Security-Policy': CONTENT_SECURITY_POLICY,
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-  'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Permissions-Policy': 'camera=(), microphone=(), geolocation=()',
-  'Cache-Control': 'no-store',
-};
 
 /** Listens. Throws `bad-arguments` for a host that needs a token, or an address that cannot be had. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -111,12 +87,12 @@ async function servePage(root: string, request: IncomingMessage, response: Serve
   const requestPath = (request.url ?? '/').split('?', 1)[0] as string;
   const file = await readPageFile(root, requestPath);
   if (!file) return refuse(response, 404, 'not found');
-  response.writeHead(200, { ...HEADERS, 'Content-Type': file.type, 'Content-Length': file.content.length });
+  response.writeHead(200, { ...PAGE_HEADERS, 'Content-Type': file.type, 'Content-Length': file.content.length });
   response.end(request.method === 'HEAD' ? undefined : file.content);
 }
 
 function refuse(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { ...HEADERS, 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
+  response.writeHead(status, { ...PAGE_HEADERS, 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
   response.end(`${text}\n`);
 }
 

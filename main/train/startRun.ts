@@ -8,6 +8,7 @@ import { runEager } from '../compile/eagerProgram.ts';
 import { stepsPerEpoch } from '../core/duration.ts';
 import { resolveWithData } from '../core/resolveConfig.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
+import { factsOf } from '../data/facts.ts';
 import { type ChosenBackend, chooseBackend } from '../engine/choose.ts';
 import type { ResolvedConfig, RunConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
@@ -124,12 +125,6 @@ function warnIfInexact({ engine }: RunState, backend: ChosenBackend, { say }: St
   if (same) return;
   const before = `${engine.backend} ${engine.version}, ${engine.threads} threads`;
   say?.(`the run was on ${before} and goes on with ${backend.name} ${backend.version}, ${backend.threads} threads: not bit-identical`);
-}
-
-/** What resolveConfig needs to know of the data. */
-export function factsOf(dataset: Dataset): Parameters<typeof resolveWithData>[1] {
-  const { mean, std } = dataset.normalization;
-  return { trainCount: dataset.train.count, channels: dataset.channels, numClasses: dataset.classNames.length, mean, std };
 }
 
 function defaultName({ preset }: RunConfig, now: Date): string {

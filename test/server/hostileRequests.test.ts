@@ -7,7 +7,7 @@ import { WebSocket } from 'ws';
 import { serveRequests } from '../../main/host/rpc.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
 import { allowedHosts, createToken, isAllowedSource, isLoopback, isToken } from '../../main/server/accessRules.ts';
-import { pageFilePath } from '../../main/server/pageFiles.ts';
+import { pageFilePath } from '../../main/host/pageFiles.ts';
 import { type RunningServer, startServer } from '../../main/server/server.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 

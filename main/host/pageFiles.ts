@@ -1,6 +1,6 @@
 /**
  * The page's built files, and nothing else: a request path becomes a file inside the folder or nothing. No listing, no links out of it, no
- * hidden files. Reliability.md, "Browser mode".
+ * hidden files. The same rules and headers for browser mode (main/server) and the shell's app:// scheme. reliability.md, "Security".
  */
 import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
@@ -17,6 +17,31 @@ const TYPES: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
   '.txt': 'text/plain; charset=utf-8',
   '.wasm': 'application/wasm',
+};
+
+/** No eval, no inline code, no frames, no other hosts; styles set by script go through the CSSOM and need no exception. */
+export const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data: blob:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** Sent with every answer. */
+export const PAGE_HEADERS: Readonly<Record<string, string>> = {
+  'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Permissions-Policy': 'camera=(), microphone=(), geolocation=()',
+  'Cache-Control': 'no-store',
 };
 
 export interface PageFile {

@@ -1,0 +1,137 @@
+/**
+ * The utility process that holds the engine host: forks it with the environment that native code reads, restarts it when it dies (not after
+ * three crashes in five minutes), closes it with a checkpoint, and joins it to the page by a port for frames.
+ */
+import path from 'node:path';
+import { app, type BrowserWindow, MessageChannelMain, type UtilityProcess, utilityProcess } from 'electron';
+import { nativeEnvironment } from '../main/engine/environment.ts';
+import { findEngine, LIBRARIES } from '../main/engine/installed.ts';
+import { CrashPolicy } from '../main/host/crashPolicy.ts';
+import { type Port, portOver } from '../main/host/port.ts';
+import { createClient, failed, type RpcClient } from '../main/host/rpc.ts';
+import type { Presence, PushEvents, ShellEvents } from '../main/protocol/events.ts';
+import { PreloraError, type Reply } from '../main/protocol/reply.ts';
+import type { engineRequests } from '../main/protocol/requests.ts';
+
+type Events = PushEvents & ShellEvents;
+type Client = RpcClient<typeof engineRequests, Events>;
+type PushName = keyof PushEvents;
+
+/** Every push of the engine goes on to the page; frames have a port of their own once the page is joined. */
+const PUSHES: readonly PushName[] = ['run:frame', 'switch:proposed', 'runs:changed', 'trainer:exited', 'task:progress'];
+const RESTART_MS = 500;
+
+export interface EngineListener {
+  push(event: PushName, payload: unknown): void;
+  presence(presence: Presence | null): void;
+}
+
+export class EngineProcess {
+  #child: UtilityProcess | null = null;
+  #client: Client | null = null;
+  #page: BrowserWindow | null = null;
+  #presence: Presence | null = null;
+  #isClosing = false;
+  readonly #crashes = new CrashPolicy();
+  readonly #listeners = new Set<EngineListener>();
+
+  listen(listener: EngineListener): void {
+    this.#listeners.add(listener);
+  }
+
+  /** The run that is being trained, as last told. */
+  get presence(): Presence | null {
+    return this.#presence;
+  }
+
+  start(): void {
+    const child = utilityProcess.fork(path.join(app.getAppPath(), 'dist', 'electron', 'hostEntry.js'), [], {
+      serviceName: 'PreLoRA engine',
+      env: { ...process.env, ...engineEnvironment() },
+      stdio: 'inherit',
+    });
+    const port = utilityPort(child);
+    const client = createClient<typeof engineRequests, Events>(port);
+    for (const event of PUSHES) client.on(event, (payload) => this.#tell(event, payload));
+    client.on('host:presence', (presence) => this.#setPresence(presence));
+    port.onClose((reason) => this.#afterExit(reason));
+    this.#child = child;
+    this.#client = client;
+    if (this.#page) this.joinPage(this.#page);
+  }
+
+  /** One request of the page to its reply; the engine host parses and answers. Never rejects. */
+  async ask(name: string, arg: unknown): Promise<Reply<unknown>> {
+    if (!this.#client) return failed(new PreloraError('trainer-exited', 'the engine process is not running; restart the program'));
+    try {
+      return { ok: true, value: await this.#client.request(name as keyof typeof engineRequests, arg as never) };
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  /** Gives page and engine host the two ends of a channel, so that frames do not pass through this process. */
+  joinPage(window: BrowserWindow): void {
+    this.#page = window;
+    if (!this.#child || window.isDestroyed()) return;
+    const { port1, port2 } = new MessageChannelMain();
+    this.#child.postMessage('workbench:frames', [port1]);
+    window.webContents.postMessage('workbench:frames', null, [port2]);
+  }
+
+  /** Stops the run with a checkpoint and ends the process; gives up after `patienceMs`. */
+  async close(patienceMs: number): Promise<void> {
+    this.#isClosing = true;
+    const child = this.#child;
+    if (!child) return;
+    const gone = new Promise<void>((resolve) => void child.once('exit', () => resolve()));
+    child.postMessage('workbench:close');
+    const timer = setTimeout(() => child.kill(), patienceMs);
+    await gone;
+    clearTimeout(timer);
+  }
+
+  #tell(event: PushName, payload: unknown): void {
+    for (const listener of this.#listeners) listener.push(event, payload);
+  }
+
+  #setPresence(presence: Presence | null): void {
+    this.#presence = presence;
+    for (const listener of this.#listeners) listener.presence(presence);
+  }
+
+  /** The window stays; the run, if any, is offered for resuming. */
+  #afterExit(reason: string): void {
+    const lost = this.#presence;
+    this.#child = null;
+    this.#client = null;
+    this.#setPresence(null);
+    if (this.#isClosing) return;
+    const mayRestart = this.#crashes.record(performance.now());
+    const advice = mayRestart
+      ? 'resume goes on from its last checkpoint'
+      : 'it crashed three times in five minutes and is not started again';
+    if (lost) this.#tell('trainer:exited', { runId: lost.runId, reason: `${reason}; ${advice}`, resumable: mayRestart });
+    if (mayRestart) setTimeout(() => this.#restart(lost), RESTART_MS);
+  }
+
+  #restart(lost: Presence | null): void {
+    if (this.#isClosing) return;
+    this.start();
+    if (lost) this.#tell('runs:changed', { runIds: [lost.runId] });
+  }
+}
+
+/** What TensorFlow and the allocator read natively, before the process starts. Data root and the like pass through. */
+function engineEnvironment(): Record<string, string> {
+  const engine = findEngine();
+  const cudaLibraries = engine?.manifest.variant === 'gpu' ? path.join(engine.folder, LIBRARIES) : null;
+  return nativeEnvironment({ threads: null, xla: false, cudaLibraries });
+}
+
+function utilityPort(child: UtilityProcess): Port {
+  const { port, deliver, closed } = portOver({ send: (message) => child.postMessage(message), shut: () => void child.kill() });
+  child.on('message', deliver);
+  child.on('exit', (code) => closed(`the engine process ended with code ${code}`));
+  return port;
+}

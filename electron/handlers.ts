@@ -1,0 +1,51 @@
+/** The shell's own operations: dialogs, and what only a desktop can show. */
+import { dialog, shell } from 'electron';
+import { PreloraError } from '../main/protocol/reply.ts';
+import type { HandlersOf, ResultOf, shellRequests } from '../main/protocol/requests.ts';
+import type { EngineProcess } from './engineProcess.ts';
+import type { MainWindow } from './window.ts';
+
+/** Pages that the program's own texts link to. */
+const LINKED_HOSTS: ReadonlySet<string> = new Set(['arxiv.org', 'github.com', 'huggingface.co', 'www.tensorflow.org']);
+
+export function shellHandlers(window: MainWindow, engine: EngineProcess): HandlersOf<typeof shellRequests> {
+  return {
+    async 'shell:chooseFolder'({ title }) {
+      const options = { title, properties: ['openDirectory' as const] };
+      const { current } = window;
+      const { filePaths } = await (current ? dialog.showOpenDialog(current, options) : dialog.showOpenDialog(options));
+      return { path: filePaths[0] ?? null };
+    },
+    async 'shell:showFolder'({ runId }) {
+      const reply = await engine.ask('runs:list', {});
+      const runs = reply.ok ? (reply.value as ResultOf<'runs:list'>) : [];
+      const run = runs.find((candidate) => candidate.runId === runId);
+      if (!run) throw new PreloraError('not-found', `run ${runId}: no such run`, 'runId');
+      // A run's folder is below the data root; the page only ever names its id.
+      shell.showItemInFolder(run.dir);
+    },
+    async 'shell:openExternal'({ url }) {
+      await shell.openExternal(checkedLink(url));
+    },
+  };
+}
+
+/** The address, when it is https and of a site we link to. Throws `bad-arguments`. */
+export function checkedLink(url: string): string {
+  const parsed = parseAddress(url);
+  const isLinked = parsed?.protocol === 'https:' && LINKED_HOSTS.has(parsed.host) && parsed.username === '' && parsed.password === '';
+  if (parsed && isLinked) return parsed.href;
+  throw new PreloraError(
+    'bad-arguments',
+    `url ${url.slice(0, 100)}: only https links to ${[...LINKED_HOSTS].join(', ')} are opened`,
+    'url',
+  );
+}
+
+function parseAddress(text: string): URL | null {
+  try {
+    return new URL(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * All that runs in the utility process: its parent port as a Port, the engine host behind it. Trainers are worker threads here, because a
+ * packaged Electron may not start Node (fuse runAsNode).
+ */
+import { EngineHost } from '../main/host/engineHost.ts';
+import { launchTrainerThread } from '../main/host/launchTrainer.ts';
+import { messageEventPort, type Port } from '../main/host/port.ts';
+import { push } from '../main/host/rpc.ts';
+import { serveSession } from '../main/host/session.ts';
+import type { Presence, ShellEvents } from '../main/protocol/events.ts';
+
+/** Progress bars and titles need no more. */
+const PRESENCE_MS = 1000;
+
+const { parentPort } = process;
+const shell = messageEventPort(parentPort);
+let frames: Port = shell;
+
+const host = new EngineHost({ kind: 'desktop', launch: launchTrainerThread, log: (message) => console.error(message) });
+serveSession(host, shell, () => frames);
+tellPresence();
+
+parentPort.on('message', ({ data, ports }) => {
+  if (data === 'workbench:close') void host.close().then(() => process.exit(0));
+  const [port] = ports;
+  if (data === 'workbench:frames' && port) {
+    frames = messageEventPort(port, (listener) => port.on('close', listener));
+    // The page is gone or reloads: its next port follows, and until then frames take the long way.
+    frames.onClose(() => {
+      frames = shell;
+    });
+  }
+});
+
+/** Tells the shell of the live run: changes of status at once, progress once a second. */
+function tellPresence(): void {
+  let told: Presence | null = null;
+  let toldAt = Number.NEGATIVE_INFINITY;
+  const tell = (presence: Presence | null): void => {
+    told = presence;
+    toldAt = performance.now();
+    push<ShellEvents, 'host:presence'>(shell, 'host:presence', presence);
+  };
+  host.listen({
+    push() {},
+    runChanged(runId) {
+      const live = host.liveRun(runId);
+      const presence = live?.status ? presenceOf(runId, live.status, live.etaSeconds) : null;
+      const isNews = presence?.status !== told?.status || presence?.runId !== told?.runId;
+      if (isNews || performance.now() - toldAt >= PRESENCE_MS) tell(presence);
+    },
+  });
+}
+
+function presenceOf(
+  runId: string,
+  { name, status, phase, step, totalSteps }: Omit<Presence, 'runId' | 'etaSeconds'>,
+  etaSeconds: number | null,
+): Presence {
+  return { runId, name, status, phase, step, totalSteps, etaSeconds };
+}
