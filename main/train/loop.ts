@@ -441,10 +441,11 @@ export class TrainingRun {
     return end;
   }
 
-  /** Leaves the reason in status.json, where that can still be written. */
+  /** Leaves the reason in status.json, and after an expected error (data that cannot be read any more) a checkpoint, where the disk allows. */
   async #recordFailure(error: unknown): Promise<void> {
     this.status = 'failed';
     this.message = error instanceof Error ? error.message : String(error);
+    if (error instanceof PreloraError && !isDiskFault(error)) await this.saveCheckpoint().catch(() => false);
     await this.writeStatus({ now: true }).catch(() => {});
   }
 
