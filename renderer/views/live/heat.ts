@@ -15,7 +15,8 @@ export type HeatView = Family | 'max' | 'mean' | 'all';
 export function moduleChange(from: SnapshotRecord, to: SnapshotRecord, module: string, metric: 'norm' | 'displacement'): number | null {
   const before = from.modules[module];
   const after = to.modules[module];
-  if (!before || !after) return null;
+  // JSON has no word for NaN: a diverged norm arrives as null.
+  if (!Number.isFinite(before?.weightNorm) || !Number.isFinite(after?.weightNorm) || !before || !after) return null;
   const moved = metric === 'norm' ? Math.abs(after.weightNorm - before.weightNorm) : after.displacement;
   if (moved === null) return null;
   if (Math.abs(before.weightNorm) < 1e-12) return moved < 1e-12 ? 0 : Number.POSITIVE_INFINITY;

@@ -227,8 +227,8 @@ export function protocolCost(config: ResolvedConfig, phase: Phase, ranks: Record
     gradientBytes: cost.memory.gradients,
     optimizerBytes: cost.memory.moments,
     activationBytes: cost.memory.activationsEstimate,
-    workspaceBytes: 0,
-    totalBytes: cost.memory.totalEstimate,
+    workspaceBytes: 0.3 * GIB,
+    totalBytes: cost.memory.totalEstimate + 0.3 * GIB,
     imagesPerSecond,
     measured: false,
   };

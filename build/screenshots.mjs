@@ -1,0 +1,93 @@
+#!/usr/bin/env node
+/**
+ * `npm run screenshots [folder]`: the six pictures of the README into docs/screenshots/, or every screen in both themes and sizes into
+ * the folder given. Fixed data, clock and locale, so that two runs give the same pictures.
+ */
+import { mkdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { buildPage, bundleEngine, launch, openPage, servePage } from './scriptedPage.mjs';
+import { root } from './transpile.mjs';
+
+const click = (name) => (page) => page.getByRole('button', { name }).first().click();
+
+/** The best six. */
+const BEST = [
+  { name: 'runs', route: '#/runs' },
+  { name: 'live', route: '#/run/flowers-b/live' },
+  { name: 'live-lora-dark', route: '#/run/flowers-a/live', theme: 'dark' },
+  { name: 'switch', route: '#/run/flowers-b/switch', act: overrideTwo },
+  { name: 'what-if-dark', route: '#/run/flowers-a/what-if', theme: 'dark', settle: 2500 },
+  { name: 'compare', route: '#/compare/flowers-a,flowers-a-seed4,flowers-full' },
+];
+
+const SCREENS = [
+  { name: 'runs', route: '#/runs' },
+  { name: 'runs-empty', route: '#/runs', scenario: 'empty' },
+  { name: 'runs-broken', route: '#/runs', scenario: 'broken' },
+  { name: 'live-full', route: '#/run/flowers-b/live' },
+  { name: 'live-joint', route: '#/run/flowers-joint/live' },
+  { name: 'live-lora', route: '#/run/flowers-a/live' },
+  { name: 'live-paused', route: '#/run/flowers-full/live' },
+  { name: 'live-crashed', route: '#/run/flowers-b/live', act: (page) => page.evaluate(() => window.scripted.crash('flowers-b')) },
+  { name: 'live-proposal', route: '#/run/flowers-b/live', act: (page) => page.evaluate(() => window.scripted.propose('flowers-b')) },
+  { name: 'live-tables', route: '#/run/flowers-b/live', act: click('All charts as tables') },
+  { name: 'live-edit', route: '#/run/flowers-b/live', act: click('Edit…') },
+  { name: 'switch', route: '#/run/flowers-b/switch', act: overrideTwo },
+  { name: 'switch-record', route: '#/run/flowers-a/switch' },
+  { name: 'layers', route: '#/run/flowers-a/layers' },
+  { name: 'what-if', route: '#/run/flowers-a/what-if', settle: 2500 },
+  { name: 'evaluate', route: '#/run/flowers-b/evaluate', act: evaluateAndTry },
+  { name: 'export', route: '#/run/flowers-b/export' },
+  { name: 'config', route: '#/run/flowers-b/config' },
+  { name: 'new-run', route: '#/new' },
+  { name: 'compare', route: '#/compare/flowers-a,flowers-a-seed4,flowers-full' },
+  { name: 'settings', route: '#/settings' },
+  { name: 'palette', route: '#/runs', act: (page) => page.keyboard.press('Control+k') },
+];
+
+async function overrideTwo(page) {
+  for (const cell of ['2-3', '4-8']) {
+    await page.click(`[data-cell="${cell}"]`);
+    await page.keyboard.type('16');
+    await page.keyboard.press('Enter');
+  }
+}
+
+async function evaluateAndTry(page) {
+  await page.getByRole('button', { name: 'Evaluate on' }).click();
+  await page.getByRole('button', { name: 'Classify' }).click();
+}
+
+const everything = process.argv[2];
+const folder = everything ?? path.join(root, 'docs', 'screenshots');
+const variants = everything
+  ? ['light', 'dark', 'contrast'].flatMap((theme) => [
+      { theme, width: 1440, height: 900 },
+      { theme, width: 960, height: 640 },
+    ])
+  : [{ width: 1440, height: 900 }];
+
+mkdirSync(folder, { recursive: true });
+await buildPage();
+const [engine, server, browser] = await Promise.all([bundleEngine(), servePage(), launch()]);
+for (const variant of variants) {
+  for (const { name, act, settle = 700, ...scene } of everything ? SCREENS : BEST) {
+    const { page, complaints, close } = await openPage(browser, {
+      url: server.url,
+      engine,
+      ...variant,
+      ...scene,
+      ...(everything && { theme: variant.theme }),
+    });
+    await page.waitForTimeout(settle);
+    await act?.(page);
+    await page.waitForTimeout(400);
+    const suffix = everything ? `-${variant.theme}-${variant.width}` : '';
+    const file = path.join(folder, `${name}${suffix}.png`);
+    await page.screenshot({ path: file });
+    console.log(`${file}  ${Math.round(statSync(file).size / 1024)} KiB${complaints.length > 0 ? `  ${complaints.join('; ')}` : ''}`);
+    await close();
+  }
+}
+await browser.close();
+server.close();

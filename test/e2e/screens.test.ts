@@ -1,0 +1,193 @@
+/** The screens on a scripted engine: what is pressed reaches the engine, what the engine tells is shown. Charts are read through their tables. */
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { findChromium } from '../../build/scriptedPage.mjs';
+import { asked, scriptedBrowser } from './support/scriptedBrowser.ts';
+
+/** The numbers of a chart's table view, row by row. */
+async function tableOf(page: Page, title: string): Promise<string[][]> {
+  const button = page.getByRole('button', { name: `${title}: table` });
+  if (await button.isVisible()) await button.click();
+  const region = page.getByRole('region', { name: `${title}, table` });
+  return region.locator('tbody tr').evaluateAll((rows) => rows.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.title)));
+}
+
+describe.skipIf(!findChromium())('the page', () => {
+  const browser = scriptedBrowser();
+
+  it('starts the sample with one click from an empty screen, nothing typed', async () => {
+    const { page } = await browser.open({ scenario: 'empty' });
+    await page.getByRole('button', { name: 'Run the sample' }).first().click();
+    await page.getByText('chosen to show the switch').waitFor();
+    expect(await asked(page, 'run:start')).toMatchObject([{ config: { preset: 'sample', data: { source: 'sample' } } }]);
+    await page.getByText('First point after the first steps').first().waitFor();
+    await page.evaluate(() => window.scripted.tick('scripted-1', 20));
+    await page.getByText('step 20 of').waitFor();
+  });
+
+  it('shows after a reload the numbers of the files, without gap or double', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    for (let i = 0; i < 5; i++) await page.evaluate(() => window.scripted.tick('flowers-b', 40));
+    await page.getByText('step 3,300 of').waitFor();
+    const rows = await tableOf(page, 'Speed, memory');
+    const steps = rows.map(([step]) => Number(step));
+    expect(steps.at(-1)).toBe(3300);
+    expect(steps.every((step, i) => i === 0 || step - (steps[i - 1] ?? 0) === 10)).toBe(true);
+  });
+
+  it('pauses and resumes, and says so', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    await page.getByRole('button', { name: 'Pause', exact: true }).click();
+    await page.getByRole('button', { name: 'Resume', exact: true }).click();
+    await page.getByRole('button', { name: 'Pause', exact: true }).waitFor();
+    expect(await asked(page, 'run:pause')).toHaveLength(1);
+    expect(await asked(page, 'run:resume')).toHaveLength(1);
+  });
+
+  it('edits τ by field, by arrow keys and by drag; nothing changes before Apply', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    const handle = page.getByRole('slider', { name: 'τ weight threshold' });
+    await handle.focus();
+    await page.keyboard.press('ArrowUp');
+    await page.getByText('τ 0.80 % → 0.81 %').waitFor();
+    const box = (await handle.boundingBox())!;
+    await page.mouse.move(box.x + 12, box.y + 12);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 12, box.y - 30, { steps: 4 });
+    await page.mouse.up();
+    expect(Number(await handle.getAttribute('aria-valuenow'))).toBeGreaterThan(0.82);
+    await page.getByLabel('τ', { exact: true }).fill('1.5');
+    await page.keyboard.press('Enter');
+    expect(await asked(page, 'run:edit')).toHaveLength(0);
+    await page.getByRole('button', { name: 'Apply', exact: true }).click();
+    await page.getByText('τ 0.80 % → 1.50 %').first().waitFor();
+    expect(await asked(page, 'run:edit')).toMatchObject([{ changes: { 'prelora.tau': 1.5 } }]);
+  });
+
+  it('keeps the verdict of the engine and the numbers of replay in the table', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    const rows = await tableOf(page, 'Change per family against τ');
+    const replay = await page.evaluate(() => window.scripted.handlers.replay({ runId: 'flowers-b', settings: {} }));
+    expect(rows.map((row) => row.slice(0, 8).map(Number))).toEqual(
+      replay.windows.map(({ step, families, lossChange }) => [
+        step,
+        ...['q', 'k', 'v', 'proj', 'fc1', 'fc2'].map((family) => families[family]),
+        lossChange,
+      ]),
+    );
+  });
+
+  it('asks before it stops and discards by naming both, and brings the run back', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    await page.getByRole('menuitem', { name: /Stop and discard/ }).click();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    expect(await asked(page, 'runs:restore')).toEqual([{ runId: 'flowers-b' }]);
+  });
+
+  it('switches with exactly the ranks on the map', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/switch' });
+    await page.click('[data-cell="0-0"]');
+    await page.keyboard.type('2');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Shift+ArrowRight');
+    await page.getByRole('button', { name: 'No adapter' }).click();
+    await page.getByText('3 set by hand').waitFor();
+    await page.keyboard.press('Control+z');
+    await page.getByText('1 set by hand').waitFor();
+    await page.getByRole('button', { name: 'Measure' }).click();
+    await page.getByText('5.24 GiB').waitFor();
+    await page.getByRole('button', { name: 'Switch at the next step' }).click();
+    const [sent] = (await asked(page, 'switch:now')) as { ranks: Record<string, number> }[];
+    expect(sent?.ranks['blocks.0.attn.q']).toBe(2);
+    expect(Object.keys(sent?.ranks ?? {})).toHaveLength(72);
+    await page.getByText('This is the record').waitFor();
+    await page.getByRole('button', { name: 'Undo switch' }).click();
+    await page.getByRole('button', { name: 'Switch at the next step' }).waitFor();
+  });
+
+  it('defers and vetoes', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/switch' });
+    await page.getByRole('button', { name: 'Defer…' }).click();
+    await page.getByLabel(/until every module/).check();
+    await page.getByRole('button', { name: 'Defer', exact: true }).click();
+    expect(await asked(page, 'switch:defer')).toEqual([{ runId: 'flowers-b', until: { allModules: true } }]);
+    await page.getByRole('button', { name: 'Not now' }).click();
+    expect(await asked(page, 'switch:veto')).toHaveLength(1);
+  });
+
+  it('shows a schema violation at its field, and starts what the form says', async () => {
+    const { page } = await browser.open({ route: '#/new' });
+    await page.getByRole('button', { name: /2 Model/ }).click();
+    await page.getByLabel('Image size').fill('32');
+    await page.getByLabel('Patch size').fill('5');
+    const field = page.locator('[data-field="model.patchSize"]');
+    await field.getByText(/does not divide/).waitFor();
+    await page.keyboard.press('F8');
+    await page.getByLabel('Patch size').fill('4');
+    await page.getByRole('button', { name: /4 PreLoRA/ }).click();
+    await page.getByLabel(/Weight threshold/).fill('0.7');
+    await page.getByText('first test').waitFor();
+    await page.waitForFunction(() => !document.querySelector('.problems'));
+    await page.keyboard.press('Control+Enter');
+    await page.waitForURL(/#\/run\//);
+    expect(await asked(page, 'run:start')).toMatchObject([{ config: { model: { imageSize: 32, patchSize: 4 }, prelora: { tau: 0.7 } } }]);
+  });
+
+  it('answers a what-if as replay does', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-a/what-if' });
+    await page.getByLabel('τ', { exact: true }).fill('1.6');
+    await page.keyboard.press('Enter');
+    const { switchStep } = await page.evaluate(() => window.scripted.handlers.replay({ runId: 'flowers-a', settings: { tau: 1.6 } }));
+    await page.locator('.headline', { hasText: switchStep === null ? 'never' : `step ${switchStep.toLocaleString('en-US')}` }).waitFor();
+    expect(await asked(page, 'run:edit')).toHaveLength(0);
+  });
+
+  it('tells of a crash and offers to resume from the last checkpoint', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    await page.evaluate(() => window.scripted.crash('flowers-b'));
+    await page.getByText('The trainer ended unexpectedly').waitFor();
+    await page.getByText('Saved up to step 2,850; resuming repeats 250 steps.').waitFor();
+    await page.getByRole('alert').getByRole('button', { name: 'Resume' }).click();
+    expect(await asked(page, 'run:resume')).toHaveLength(1);
+  });
+
+  it('compares by what differs alone', async () => {
+    const { page } = await browser.open({ route: '#/compare/flowers-a,flowers-full' });
+    const table = page.getByRole('region', { name: 'Settings and results' });
+    await table.getByText('Switching').waitFor();
+    expect(await table.locator('tr.differs th').allTextContents()).toEqual(['Random seed', 'Switching']);
+  });
+
+  it('tells the reason and the cure when the runs cannot be read', async () => {
+    const { page } = await browser.open({ scenario: 'broken' });
+    await page.getByText('permission denied').waitFor();
+    await page.getByRole('button', { name: 'Read again' }).click();
+    expect(await asked(page, 'runs:list')).toHaveLength(2);
+  });
+
+  it('works by keyboard alone: regions, rows, palette, tabs', async () => {
+    const { page } = await browser.open();
+    await page.locator('[data-row="0"]').focus();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/flowers-full\/live/);
+    await page.keyboard.press('Control+3');
+    await page.waitForURL(/layers/);
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('appdark');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark');
+    await page.keyboard.press('F6');
+    expect(await page.evaluate(() => document.activeElement?.closest('[data-region]') !== null)).toBe(true);
+  });
+
+  it('never breaks its own content security policy', async () => {
+    for (const route of ['#/runs', '#/run/flowers-a/live', '#/run/flowers-b/switch', '#/new', '#/settings']) {
+      const { page, complaints } = await browser.open({ route });
+      await page.waitForTimeout(300);
+      expect(complaints).toEqual([]);
+    }
+  });
+});
