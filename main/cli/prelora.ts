@@ -11,6 +11,7 @@ import { EVAL_USAGE, evalCommand } from './evaluate.ts';
 import type { CommandIo } from './io.ts';
 import { CONFIG_USAGE, configCommand, PRESETS_USAGE, presetsCommand } from './presets.ts';
 import { REPLAY_USAGE, replayCommand } from './replay.ts';
+import { SERVE_USAGE, serveCommand } from './serve.ts';
 import { RESUME_USAGE, resumeCommand, TRAIN_USAGE, trainCommand } from './train.ts';
 
 interface Command {
@@ -26,6 +27,7 @@ const COMMANDS: Record<string, Command> = {
   replay: { usage: REPLAY_USAGE, does: 'what-if on recorded snapshots', run: replayCommand },
   compare: { usage: COMPARE_USAGE, does: 'runs side by side', run: compareCommand },
   estimate: { usage: ESTIMATE_USAGE, does: 'what a config would cost: parameters, memory, speed', run: estimateCommand },
+  serve: { usage: SERVE_USAGE, does: 'browser mode: the workbench in a browser, here or through a tunnel', run: serveCommand },
   engine: { usage: ENGINE_USAGE, does: 'native compute engines of this machine', run: engineCommand },
   bench: { usage: BENCH_USAGE, does: 'measures this machine, against PyTorch where it is there', run: benchCommand },
   presets: { usage: PRESETS_USAGE, does: 'lists the presets', run: presetsCommand },

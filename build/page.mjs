@@ -1,0 +1,29 @@
+/** renderer/ → dist/renderer with Vite, unless nothing it is made from is newer. Exports `buildPage()`; runs it when started. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { root } from './transpile.mjs';
+
+const built = path.join(root, 'dist', 'renderer', 'index.html');
+
+export async function buildPage() {
+  if (isFresh()) return;
+  const { build } = await import('vite');
+  await build({ configFile: path.join(root, 'renderer', 'vite.config.ts'), logLevel: 'warn' });
+}
+
+function isFresh() {
+  if (!existsSync(built)) return false;
+  const since = statSync(built).mtimeMs;
+  return ['renderer', 'main/protocol'].every((folder) =>
+    filesBelow(path.join(root, folder)).every((file) => statSync(file).mtimeMs <= since),
+  );
+}
+
+function filesBelow(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name));
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) await buildPage();
