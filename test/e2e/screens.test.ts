@@ -120,12 +120,12 @@ describe.skipIf(!findChromium())('the page', () => {
   it('shows a schema violation at its field, and starts what the form says', async () => {
     const { page } = await browser.open({ route: '#/new' });
     await page.getByRole('button', { name: /2 Model/ }).click();
-    await page.getByLabel('Image size').fill('32');
-    await page.getByLabel('Patch size').fill('5');
+    await page.getByLabel('Image size', { exact: true }).fill('32');
+    await page.getByLabel('Patch size', { exact: true }).fill('5');
     const field = page.locator('[data-field="model.patchSize"]');
     await field.getByText(/does not divide/).waitFor();
     await page.keyboard.press('F8');
-    await page.getByLabel('Patch size').fill('4');
+    await page.getByLabel('Patch size', { exact: true }).fill('4');
     await page.getByRole('button', { name: /4 PreLoRA/ }).click();
     await page.getByLabel(/Weight threshold/).fill('0.7');
     await page.getByText('first test').waitFor();
