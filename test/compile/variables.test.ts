@@ -1,45 +1,17 @@
 /** Variables of a compiled program: shared by functions, read before they are assigned, written and read in parts, freed. */
-import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { compileProgram } from '../../main/compile/compileProgram.ts';
 import { runEager } from '../../main/compile/eagerProgram.ts';
 import type { NativeBinding } from '../../main/compile/nativeSession.ts';
-import type { GraphProgram } from '../../main/compile/program.ts';
 import { tf } from '../../main/engine/tf.ts';
 import { hasNative, startNative } from './support/nativeBackend.ts';
-import { counter } from './support/programs.ts';
+import { counter, rotating, SIDE } from './support/programs.ts';
+import { residentMegabytes } from './support/residentMemory.ts';
 
 let binding: NativeBinding;
 beforeAll(async () => {
   if (hasNative) binding = await startNative();
 });
-
-const SIDE = 64;
-
-/**
- * Every call rotates three matrices and updates a fourth in place while many slow readers still use it: were one assignment ahead of one read,
- * the checksum would be of the new value.
- */
-const rotating: GraphProgram = {
-  variables: Object.fromEntries(['a', 'b', 'c', 'w', 'm', 'v'].map((name) => [name, { shape: [SIDE, SIDE], dtype: 'float32' as const }])),
-  functions: {
-    turn: {
-      inputs: { scale: { shape: [], dtype: 'float32' } },
-      body: ({ a, b, c, w }, { scale }) => {
-        let late = tf.reshape(w!, [SIDE * SIDE]);
-        for (let i = 0; i < 5; i++) late = tf.add(tf.mul(late, 0.5), tf.mul(tf.reshape(w!, [SIDE * SIDE]), 0.5));
-        const products = [0, 1, 2].map((i) => tf.sum(tf.matMul(w!, [a!, b!, c!][i]!)));
-        const scalar = (value: number) => tf.scalar(value);
-        const update = { parameter: 'w', m: 'm', v: 'v', gradient: tf.mul(a!, scale!), beta1: scalar(0.9), beta2: scalar(0.99) };
-        return {
-          outputs: { sums: tf.stack([tf.sum(a!), tf.sum(b!), tf.sum(c!), tf.sum(late), ...products]), copy: w! },
-          assign: { a: b!, b: c!, c: tf.add(a!, scale!) },
-          updates: [{ ...update, stepSize: scalar(0.01), epsilon: scalar(1e-6), decay: scalar(0.1) }],
-        };
-      },
-    },
-  },
-};
 
 describe.skipIf(!hasNative)('variables of a compiled program', () => {
   test('are read as they were before the call, also where they are updated in place', () => {
@@ -108,8 +80,4 @@ function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tol
   for (let i = 0; i < expected.length; i++)
     worst = Math.max(worst, Math.abs(actual[i]! - expected[i]!) / Math.max(1, Math.abs(expected[i]!)));
   expect(worst).toBeLessThan(tolerance);
-}
-
-function residentMegabytes(): number {
-  return process.platform === 'linux' ? Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024 : 0;
 }

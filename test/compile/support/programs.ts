@@ -14,6 +14,34 @@ export const counter: GraphProgram = {
   },
 };
 
+/** Side of the matrices of `rotating`. */
+export const SIDE = 64;
+
+/**
+ * Every call rotates three matrices and updates a fourth in place while many slow readers still use it: were one assignment ahead of one read,
+ * the checksum would be of the new value.
+ */
+export const rotating: GraphProgram = {
+  variables: Object.fromEntries(['a', 'b', 'c', 'w', 'm', 'v'].map((name) => [name, { shape: [SIDE, SIDE], dtype: 'float32' as const }])),
+  functions: {
+    turn: {
+      inputs: { scale: { shape: [], dtype: 'float32' } },
+      body: ({ a, b, c, w }, { scale }) => {
+        let late = tf.reshape(w!, [SIDE * SIDE]);
+        for (let i = 0; i < 5; i++) late = tf.add(tf.mul(late, 0.5), tf.mul(tf.reshape(w!, [SIDE * SIDE]), 0.5));
+        const products = [0, 1, 2].map((i) => tf.sum(tf.matMul(w!, [a!, b!, c!][i]!)));
+        const scalar = (value: number) => tf.scalar(value);
+        const update = { parameter: 'w', m: 'm', v: 'v', gradient: tf.mul(a!, scale!), beta1: scalar(0.9), beta2: scalar(0.99) };
+        return {
+          outputs: { sums: tf.stack([tf.sum(a!), tf.sum(b!), tf.sum(c!), tf.sum(late), ...products]), copy: w! },
+          assign: { a: b!, b: c!, c: tf.add(a!, scale!) },
+          updates: [{ ...update, stepSize: scalar(0.01), epsilon: scalar(1e-6), decay: scalar(0.1) }],
+        };
+      },
+    },
+  },
+};
+
 const BETA1 = 0.9;
 const BETA2 = 0.999;
 
