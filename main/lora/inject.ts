@@ -10,7 +10,7 @@ import { tf } from '../engine/tf.ts';
 import type { HostTensor } from '../model/init.ts';
 import type { LinearLayer } from '../model/linear.ts';
 import { linearWeights, plainLinear, type ViTContext } from '../model/vit.ts';
-import type { ModelShape } from '../protocol/config.ts';
+import { FAMILIES, type ModelShape } from '../protocol/config.ts';
 import { type Adapter, adapterBranch, frozenLoraLinear, jointLoraLinear } from './layer.ts';
 
 /** Rank and alpha per adapted module; modules without an entry keep their plain layer. */
@@ -45,7 +45,7 @@ export function initialAdapters(model: ModelShape, ranks: RankPattern, seed: num
     const place = parseModuleName(module);
     if (!place) throw new Error(`${module} is not a module of the model`);
     const [inputs, outputs] = linearShape(model, place.family);
-    const stream = randomStream(seed, 'adapterInit', place.layer, FAMILY_INDEX[place.family]);
+    const stream = randomStream(seed, 'adapterInit', place.layer, FAMILIES.indexOf(place.family));
     const bound = 1 / Math.sqrt(inputs);
     const data = Float32Array.from({ length: inputs * rank }, () => (2 * stream.uniform() - 1) * bound);
     adapters.set(`${module}.loraA`, { shape: [inputs, rank], data });
@@ -53,5 +53,3 @@ export function initialAdapters(model: ModelShape, ranks: RankPattern, seed: num
   }
   return adapters;
 }
-
-const FAMILY_INDEX = { q: 0, k: 1, v: 2, proj: 3, fc1: 4, fc2: 5 } as const;

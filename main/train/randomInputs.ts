@@ -7,14 +7,14 @@ import type { TensorSpec } from '../compile/program.ts';
 import { parseModuleName } from '../core/modules.ts';
 import { linearShape, tokenCount } from '../core/parameterShapes.ts';
 import { randomStream, type StreamName } from '../core/random.ts';
-import type { ModelShape } from '../protocol/config.ts';
+import { FAMILIES, type ModelShape } from '../protocol/config.ts';
 
 export interface RandomInput {
   name: string;
   spec: TensorSpec;
   rate: number;
   stream: StreamName;
-  /** Tells inputs of one stream apart. */
+  /** Tells inputs of one stream apart; the same whatever other inputs there are. */
   place: number;
 }
 
@@ -23,22 +23,25 @@ export function randomInputs(model: ModelShape, B: number, adapters: { modules: 
   const N = tokenCount(model);
   const D = model.embedDim;
   const inputs: RandomInput[] = [];
-  const add = (name: string, rate: number, stream: StreamName, shape: number[]): void => {
-    if (rate > 0) inputs.push({ name, rate, stream, place: inputs.length, spec: { shape, dtype: 'float32' } });
+  const add = (name: string, rate: number, stream: StreamName, place: number, shape: number[]): void => {
+    if (rate > 0) inputs.push({ name, rate, stream, place, spec: { shape, dtype: 'float32' } });
   };
-  add('embed.dropout', model.dropRate, 'dropout', [B * N, D]);
+  add('embed.dropout', model.dropRate, 'dropout', 0, [B * N, D]);
   for (let layer = 0; layer < model.depth; layer++) {
     const block = `blocks.${layer}`;
     const pathRate = model.depth > 1 ? (model.dropPathRate * layer) / (model.depth - 1) : model.dropPathRate;
-    add(`${block}.attnDropout`, model.attnDropRate, 'attnDropout', [B, model.numHeads, N, N]);
-    for (const branch of ['attn', 'mlp']) {
-      add(`${block}.${branch}.dropout`, model.dropRate, 'dropout', [B * N, D]);
-      add(`${block}.${branch}.dropPath`, pathRate, 'dropPath', [B, 1, 1]);
+    add(`${block}.attnDropout`, model.attnDropRate, 'attnDropout', layer, [B, model.numHeads, N, N]);
+    for (const [i, branch] of ['attn', 'mlp'].entries()) {
+      const place = 1 + 2 * layer + i;
+      add(`${block}.${branch}.dropout`, model.dropRate, 'dropout', place, [B * N, D]);
+      add(`${block}.${branch}.dropPath`, pathRate, 'dropPath', place, [B, 1, 1]);
     }
   }
   for (const module of adapters.modules) {
-    const place = parseModuleName(module);
-    if (place) add(`${module}.loraDropout`, adapters.loraDropRate, 'loraDropout', [B * N, linearShape(model, place.family)[0]]);
+    const found = parseModuleName(module);
+    if (!found) continue;
+    const place = FAMILIES.length * found.layer + FAMILIES.indexOf(found.family);
+    add(`${module}.loraDropout`, adapters.loraDropRate, 'loraDropout', place, [B * N, linearShape(model, found.family)[0]]);
   }
   return inputs;
 }
