@@ -187,3 +187,11 @@ export function middleEllipsis(text: string, length: number): string {
   const head = Math.ceil((length - 1) / 2);
   return `${text.slice(0, head)}…${text.slice(text.length - (length - 1 - head))}`;
 }
+
+/** A duration field of the config, steps or text such as "2ep": `400 steps`, `1 epoch`. */
+export function formatSteps(duration: number | string | null | undefined): string {
+  if (duration === null || duration === undefined) return DASH;
+  if (typeof duration === 'number') return duration === 1 ? '1 step' : `${formatCount(duration)} steps`;
+  const epochs = Number.parseFloat(duration);
+  return epochs === 1 ? '1 epoch' : `${epochs} epochs`;
+}

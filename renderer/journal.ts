@@ -36,7 +36,7 @@ export function fieldName(path: string): string {
 
 /** One line about an event: what happened, with its numbers. */
 export function eventWords({ kind, detail }: EventRecord): string {
-  const text = detail.words ?? detail.message ?? detail.reason;
+  const text = detail.words ?? detail.message ?? (kind === 'switched' ? undefined : detail.reason);
   const said = typeof text === 'string' && text !== '' ? text : null;
   const write = WORDS[kind];
   if (write) return write(detail, said);
@@ -47,6 +47,7 @@ type Detail = EventRecord['detail'];
 type Writer = (detail: Detail, said: string | null) => string;
 
 const WORDS: Record<string, Writer> = {
+  created: () => 'Created',
   started: (detail) => `Started${typeof detail.backend === 'string' ? ` on ${detail.backend}` : ''}`,
   'switch-planned': (_, said) => `The test passed${after(said)}`,
   'switch-triggered': () => 'Switch asked for',
@@ -81,7 +82,8 @@ function deferralWords(detail: Detail): string {
 }
 
 function after(said: string | null): string {
-  return said === null ? '' : ` – ${said}`;
+  // The engine's verdict begins with the word that is already there.
+  return said === null ? '' : ` – ${said.replace(/^passed: /, '')}`;
 }
 
 function count(value: unknown, words: string): string {

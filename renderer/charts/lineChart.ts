@@ -14,7 +14,7 @@ import {
 } from 'chart.js';
 import type { LineModel, LineSeries } from './model.ts';
 import { type OverlayState, overlayPlugin } from './overlay.ts';
-import { extent, niceStep, type Point, roundRange, thin } from './series.ts';
+import { extent, logTicks, niceStep, type Point, roundRange, thin } from './series.ts';
 import type { ChartTheme } from './theme.ts';
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale);
@@ -181,7 +181,10 @@ function configuration(read: () => OverlayState): ChartConfiguration<'line', Poi
           type: 'linear',
           border: { display: false },
           grid: { drawTicks: false },
-          ticks: { maxTicksLimit: 6, includeBounds: true, padding: 4, callback: (value) => yTick(read().model, Number(value)) },
+          ticks: { maxTicksLimit: 6, includeBounds: true, padding: 4, callback: (value) => read().model.formatTick(Number(value)) },
+          afterBuildTicks: (axis) => {
+            if (read().model.logY) axis.ticks = logTicks(axis.min, axis.max).map((value) => ({ value }));
+          },
         },
         right: {
           type: 'linear',
@@ -204,10 +207,4 @@ function rightTick({ formatRightTick, formatTick }: LineModel, value: number): s
 /** The left end stays free: the axis title stands there. */
 function xTick({ xRange, formatX }: LineModel, value: number): string {
   return value <= xRange[0] ? '' : formatX(value);
-}
-
-/** On a logarithmic axis only 1, 2 and 5 times powers of ten have a label. */
-function yTick({ logY, formatTick }: LineModel, value: number): string {
-  const mantissa = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
-  return logY && ![1, 2, 5].some((round) => Math.abs(mantissa - round) < 1e-6) ? '' : formatTick(value);
 }

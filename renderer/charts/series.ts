@@ -137,3 +137,19 @@ export function nearest(xs: readonly number[], value: number): number {
   const left = Math.max(0, right - 1);
   return value - (xs[left] as number) <= (xs[right] as number) - value ? left : right;
 }
+
+/** Ticks of a logarithmic axis: 1, 2 and 5 times powers of ten, round linear steps where these are fewer than three. */
+export function logTicks(low: number, high: number): number[] {
+  const ticks: number[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
+    for (const factor of [1, 2, 5]) ticks.push(Number(`${factor}e${power}`));
+  }
+  const inside = ticks.filter((tick) => tick >= low && tick <= high);
+  if (inside.length > 7) return inside.filter((tick) => Math.abs(Math.log10(tick) % 1) < 1e-9);
+  if (inside.length >= 3) return inside;
+  const step = niceStep((high - low) / 4);
+  const first = Math.ceil(low / step - 1e-9);
+  return Array.from({ length: Math.max(0, Math.floor(high / step + 1e-9) - first + 1) }, (_, i) =>
+    Number(((first + i) * step).toPrecision(12)),
+  );
+}

@@ -3,7 +3,7 @@
  * rises with every change of them, and whoever draws reads it. The run itself lives in the engine: closing this loses nothing.
  */
 import type { RunFrame } from '../../main/protocol/events.ts';
-import type { ReplayResult, RunState, RunSummary } from '../../main/protocol/requests.ts';
+import type { PhaseSummary, ReplayResult, RunState, RunSummary } from '../../main/protocol/requests.ts';
 import type { StatusFile } from '../../main/protocol/run.ts';
 import { type Api, errorText } from '../api.ts';
 import type { PhaseSpan } from '../charts/model.ts';
@@ -13,6 +13,8 @@ import { RunRecords } from './records.ts';
 
 const ETA_EVERY_MS = 2000;
 const DRAW_EVERY_MS = 200;
+/** Checkpoints and sums per phase are not in frames; they are asked for with an epoch, but not more often than this. */
+const CATCH_UP_EVERY_MS = 60_000;
 
 export type Thresholds = { tau: number | null; zeta: number | null };
 
@@ -36,6 +38,7 @@ export class ActiveRun {
   #draft = $state.raw<Thresholds>({ tau: null, zeta: null });
   #drawingPaused = $state(false);
   #sequence = 0;
+  #askedAt = 0;
   #etaShownAt = 0;
   #drawnAt = 0;
   #redrawTimer: ReturnType<typeof setTimeout> | null = null;
@@ -80,6 +83,7 @@ export class ActiveRun {
   }
 
   async #ask(): Promise<void> {
+    this.#askedAt = performance.now();
     try {
       const state = await this.#api.request('run:state', { runId: this.runId });
       this.records.replace(state);
@@ -111,6 +115,7 @@ export class ActiveRun {
     this.#setStatus(frame.status);
     this.#redraw();
     if (frame.events.some(({ kind }) => ['switched', 'frozen', 'undone', 'edited'].includes(kind))) void this.catchUp();
+    else if (frame.epochs.length > 0 && performance.now() - this.#askedAt > CATCH_UP_EVERY_MS) void this.catchUp();
     else if (frame.snapshots.length > 0) void this.#judge(false);
   }
 
@@ -219,6 +224,20 @@ export class ActiveRun {
   get drawingPaused(): boolean {
     return this.#drawingPaused;
   }
+
+  /** Measured figures per phase; what the engine has not summed up yet for the phase in progress is read off the live records. */
+  readonly phases = $derived.by((): PhaseSummary[] => {
+    if (this.#version < 0) return [];
+    return (this.#state?.phases ?? []).map((phase) => {
+      if (phase.imagesPerSecond !== null && phase.peakMemoryBytes !== null) return phase;
+      const measured = this.records.measuredFrom(phase.startStep, phase.endStep);
+      return {
+        ...phase,
+        imagesPerSecond: phase.imagesPerSecond ?? measured.imagesPerSecond,
+        peakMemoryBytes: phase.peakMemoryBytes ?? measured.peakMemoryBytes,
+      };
+    });
+  });
 
   readonly canEditThresholds = $derived(this.#status?.phase === 'full' && this.#status.status !== 'finished');
 

@@ -182,6 +182,8 @@ export class Draft {
       this.#dataProblem = errorText(error);
     }
     this.#inspecting = false;
+    // The number of images is known now, and with it steps and time.
+    await this.compute();
   }
 
   /** Starts the run and gives its id; null when a field stands in the way, whose message is then shown there. */

@@ -53,6 +53,18 @@ export class RunRecords {
     return true;
   }
 
+  /** Median throughput and largest memory of the steps after `from` up to `to`; null where nothing was recorded. */
+  measuredFrom(from: number, to: number | null): { imagesPerSecond: number | null; peakMemoryBytes: number | null } {
+    const { step, imagesPerSecond, memoryBytes } = this.metrics;
+    const inside = (_: unknown, i: number): boolean => (step[i] as number) > from && (to === null || (step[i] as number) <= to);
+    const speeds = imagesPerSecond.filter(inside).filter((value) => value !== null);
+    const memory = memoryBytes.filter(inside).filter((value) => value !== null);
+    return {
+      imagesPerSecond: speeds.length === 0 ? null : (speeds.sort((a, b) => a - b)[speeds.length >> 1] ?? null),
+      peakMemoryBytes: memory.length === 0 ? null : memory.reduce((top, value) => Math.max(top, value)),
+    };
+  }
+
   #appendMetrics(record: MetricsRecord): void {
     const columns = this.metrics;
     const previous = columns.step.at(-1);

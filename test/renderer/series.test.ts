@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { extent, lowerBound, nearest, roundRange, smooth, thin } from '../../renderer/charts/series.ts';
+import { extent, logTicks, lowerBound, nearest, roundRange, smooth, thin } from '../../renderer/charts/series.ts';
 
 const columns = fc
   .array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 3000 })
@@ -77,4 +77,10 @@ it('widens a range to round steps that hold it', () => {
       expect(to).toBeGreaterThanOrEqual(low + size - 1e-6);
     }),
   );
+});
+
+it('labels a logarithmic axis with at least three and at most seven round ticks', () => {
+  expect(logTicks(0.9, 18)).toEqual([1, 2, 5, 10]);
+  expect(logTicks(0.25, 0.9).length).toBeGreaterThanOrEqual(3);
+  expect(logTicks(0.001, 1000).length).toBeLessThanOrEqual(7);
 });
