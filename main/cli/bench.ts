@@ -10,9 +10,11 @@ import { ensureEngine } from '../engine/ensure.ts';
 import { progressPrinter } from '../engine/progressLines.ts';
 import { CASES, casesNamed } from '../host/bench/cases.ts';
 import type { Figure } from '../host/bench/goals.ts';
+import type { CaseResult } from '../host/bench/measureCase.ts';
 import { BENCH_PARTS, type BenchPart, type BenchResult, runBench } from '../host/bench/runBench.ts';
 import { FEWEST_SAMPLES, type Measured } from '../host/bench/turns.ts';
 import { PreloraError } from '../protocol/reply.ts';
+import type { Phase } from '../protocol/run.ts';
 import { readArguments, readNumber } from './arguments.ts';
 import { type CommandIo, formatTable, printJson } from './io.ts';
 
@@ -81,7 +83,8 @@ export function describeResult(result: BenchResult): string {
   const { machine, cases, eager, monitoring, wasm, scaling, figures } = result;
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const parts = [`${machine.cpu}, ${machine.cores} cores, load ${machine.load.toFixed(1)}; ${versions.join(', ')}`];
-  if (cases.length > 0) parts.push(sidesTable(cases.flatMap(({ name, batch, sides }) => sideRows(sides, `${name} `, batch))));
+  if (cases.length > 0)
+    parts.push(sidesTable(cases.flatMap(({ name, batch, sides, predictedBytes }) => sideRows(sides, `${name} `, batch, predictedBytes))));
   const tiny = CASES[0]?.batch ?? 1;
   for (const sides of [monitoring, eager, wasm]) if (sides) parts.push(sidesTable(sideRows(sides, 'ti65 ', tiny)));
   if (scaling) parts.push(scalingTable(scaling));
@@ -90,13 +93,21 @@ export function describeResult(result: BenchResult): string {
 }
 
 function sidesTable(rows: string[][]): string {
-  return formatTable(['side', 'img/s', 'step', 'peak'], rows);
+  return formatTable(['side', 'img/s', 'step', 'peak', 'predicted'], rows);
 }
 
-function sideRows(sides: Record<string, Measured>, prefix: string, batch: number): string[][] {
+function sideRows(
+  sides: Record<string, Measured>,
+  prefix: string,
+  batch: number,
+  predicted: CaseResult['predictedBytes'] = {},
+): string[][] {
   return Object.entries(sides).map(([name, { ms, peakBytes }]) => {
     const step = median(ms);
-    return [`${prefix}${name}`, ((1000 * batch) / step).toPrecision(3), `${step.toFixed(0)} ms`, mebibytes(peakBytes)];
+    const [own, phase] = name.split('/');
+    const estimate = own === 'own' ? predicted[phase as Phase] : undefined;
+    const speed = ((1000 * batch) / step).toPrecision(3);
+    return [`${prefix}${name}`, speed, `${step.toFixed(0)} ms`, mebibytes(peakBytes), estimate ? mebibytes(estimate) : ''];
   });
 }
 

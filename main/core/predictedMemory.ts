@@ -1,7 +1,7 @@
 /**
  * Peak memory of one phase before it is trained, in the parts that the compiled step allocates: the process with its libraries and the
  * graph, variables, gradients, what the forward pass keeps for the backward pass, and working space. Sizes are counted (method.md section
- * 13, the gradients of main/model); four constants are fitted to measured peaks (test/core/predictedMemory.test.ts holds the table).
+ * 13, the gradients of main/model); the constants below are fitted to measured peaks (test/core/predictedMemory.test.ts holds the table).
  */
 import type { ModelShape, ResolvedConfig } from '../protocol/config.ts';
 import type { Phase } from '../protocol/run.ts';
@@ -15,12 +15,15 @@ const BYTES = 4;
 
 /** Node with TensorFlow loaded, before there is a model. */
 const LIBRARY_BYTES = 385e6;
-/** Graph, executors and their protobuf, per block. */
+/** Graph and executors, per block; adapters have operations of their own. */
 const GRAPH_BYTES_PER_BLOCK = 8e6;
-/** What the allocator keeps beside what is in use (MALLOC_TOP_PAD_, free lists), as a share of all tensors. */
-const ALLOCATOR_SHARE = 0.1;
-/** Temporary tensors alive at once in the backward pass of a feed-forward part, each of its hidden size. */
-const TEMPORARY_HIDDEN = 5;
+const ADAPTER_GRAPH_BYTES_PER_BLOCK = 6e6;
+/** Bytes in use at the peak for each byte that is kept: gradients of activations, temporary tensors, what malloc holds beside them. */
+const ACTIVATION_FACTOR = { trained: 1.75, frozen: 1.5 };
+/** Further copies of what trains while it is updated: clipped gradients, decayed shares. */
+const UPDATE_COPIES = 1.5;
+/** A·B beside W + γ·A·B while the latter is formed. */
+const MERGE_SHARE = 0.5;
 
 /** Bytes by what they are for. `totalBytes` is the sum of the others. */
 export interface PredictedMemory {
@@ -36,7 +39,7 @@ export interface PredictedMemory {
   mergedBytes: number;
   /** What one micro-batch keeps for its backward pass. */
   activationBytes: number;
-  /** Temporary tensors, and what the allocator holds beside those in use. */
+  /** Temporary tensors, and what the allocator holds beside those in use: fitted, not counted. */
   workspaceBytes: number;
   totalBytes: number;
 }
@@ -49,20 +52,21 @@ export function predictMemory(config: PredictedConfig, phase: Phase, ranks: Rank
   const { memory, parameters } = phaseCost(config, phase, ranks, train.microBatch);
   const activationBytes = train.microBatch * keptBytes(model);
   const mergedBytes = phase === 'full' ? 0 : watchedBytes(model, adaptedModules(config, ranks));
-  const copiesBytes = copies(config, parameters.trainable);
+  const hasAdapters = mergedBytes > 0;
   const parts = {
-    processBytes: LIBRARY_BYTES + GRAPH_BYTES_PER_BLOCK * model.depth,
+    processBytes: LIBRARY_BYTES + model.depth * (GRAPH_BYTES_PER_BLOCK + (hasAdapters ? ADAPTER_GRAPH_BYTES_PER_BLOCK : 0)),
     weightBytes: memory.weights,
     gradientBytes: memory.gradients,
     optimizerBytes: memory.moments,
-    copiesBytes,
+    copiesBytes: copies(config, parameters.trainable),
     mergedBytes,
     activationBytes,
+    workspaceBytes:
+      (ACTIVATION_FACTOR[phase === 'lora' ? 'frozen' : 'trained'] - 1) * activationBytes +
+      UPDATE_COPIES * memory.gradients +
+      MERGE_SHARE * mergedBytes,
   };
-  const temporary = BYTES * TEMPORARY_HIDDEN * train.microBatch * tokenCount(model) * hiddenDim(model);
-  const tensors = sumOf(parts) - parts.processBytes + temporary;
-  const workspaceBytes = temporary + ALLOCATOR_SHARE * tensors;
-  return { ...parts, workspaceBytes, totalBytes: sumOf(parts) + workspaceBytes };
+  return { ...parts, totalBytes: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0) };
 }
 
 /**
@@ -84,8 +88,4 @@ function copies({ model, train, prelora }: PredictedConfig, trainable: number): 
 /** Bytes of the weight matrices of these modules. */
 function watchedBytes(model: ModelShape, modules: readonly ModuleName[]): number {
   return modules.reduce((sum, module) => sum + BYTES * sizeOf(linearShape(model, placeOf(module).family)), 0);
-}
-
-function sumOf(parts: Record<string, number>): number {
-  return Object.values(parts).reduce((sum, bytes) => sum + bytes, 0);
 }

@@ -45,17 +45,17 @@ test('the table shows speed, peak memory and every goal with its distance', () =
     date: '2026-01-01T00:00:00Z',
     machine: { cpu: 'CPU', cores: 2, memoryBytes: 1, platform: 'linux', load: 0, versions: { node: '24' } },
     settings: { threads: 2, samples: 7, warmUps: 2, peer: 'python' },
-    cases: [{ ...tiny, sides, failed: {}, productSeconds: { full: 0.35 } }],
+    cases: [{ ...tiny, sides, failed: {}, predictedBytes: { full: 950 * 2 ** 20 }, productSeconds: { full: 0.35 } }],
     monitoring: null,
     eager: null,
     wasm: null,
     scaling: null,
-    figures: figuresOfCase({ ...tiny, sides, failed: {}, productSeconds: { full: 0.35 } }),
+    figures: figuresOfCase({ ...tiny, sides, failed: {}, predictedBytes: { full: 950 * 2 ** 20 }, productSeconds: { full: 0.35 } }),
   };
   const lines = describeResult(result)
     .split('\n')
     .map((line) => line.replaceAll(/\s+/g, ' '));
-  expect(lines).toContain('ti65 own/full 64.0 500 ms 1000 MiB');
+  expect(lines).toContain('ti65 own/full 64.0 500 ms 1000 MiB 950 MiB');
   expect(lines.find((line) => line.startsWith('P1 '))).toMatch(/ti65 1\.20 1\.20–1\.20 1\.15 1\.50 must$/);
   expect(lines.find((line) => line.startsWith('P2 '))).toMatch(/1\.75 .* must$/);
   expect(lines.find((line) => line.startsWith('P6 '))).toMatch(/0\.700 0\.700 0\.880 must$/);

@@ -1,5 +1,6 @@
 /** One case measured on every side that takes part: opened in fresh processes, stepped by turns, its peak read, closed. */
 import { matrixProducts } from '../../core/matrixProducts.ts';
+import { predictMemory } from '../../core/predictedMemory.ts';
 import type { Phase } from '../../protocol/run.ts';
 import type { MeasuredSetup } from '../phaseOnNoise.ts';
 import { type BenchCase, setupOf } from './cases.ts';
@@ -31,6 +32,8 @@ export interface CaseResult {
   batch: number;
   sides: Record<string, Measured>;
   failed: Record<string, string>;
+  /** What the estimator says of our peak memory, by phase. */
+  predictedBytes: Partial<Record<Phase, number>>;
   /** Seconds that the matrix products of one step take alone, by phase. */
   productSeconds: Partial<Record<Phase, number>>;
 }
@@ -42,13 +45,17 @@ export async function measureCase(benchCase: BenchCase, settings: BenchSettings,
   const { name, shape, batch } = benchCase;
   const entrants = COMPARED.map((phase) => entrantsOf(benchCase, phase, settings));
   const groups = together ? [entrants.flat()] : entrants;
-  const result: CaseResult = { name, shape, batch, sides: {}, failed: {}, productSeconds: {} };
+  const result: CaseResult = { name, shape, batch, sides: {}, failed: {}, predictedBytes: {}, productSeconds: {} };
   for (const group of groups) {
     const { sides, failed } = await measureTogether(group, settings);
     Object.assign(result.sides, sides);
     Object.assign(result.failed, failed);
   }
-  for (const phase of COMPARED) result.productSeconds[phase] = await secondsOfProducts(benchCase, phase, settings);
+  for (const phase of COMPARED) {
+    const { config, ranks } = setupOf(benchCase, { phase, threads: settings.threads });
+    result.predictedBytes[phase] = predictMemory(config, phase, ranks).totalBytes;
+    result.productSeconds[phase] = await secondsOfProducts(benchCase, phase, settings);
+  }
   return result;
 }
 
