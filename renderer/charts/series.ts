@@ -140,6 +140,8 @@ export function nearest(xs: readonly number[], value: number): number {
 
 /** Ticks of a logarithmic axis: 1, 2 and 5 times powers of ten, round linear steps where these are fewer than three. */
 export function logTicks(low: number, high: number): number[] {
+  // An axis without data has no range yet.
+  if (!(low > 0 && high > low && Number.isFinite(high))) return [];
   const ticks: number[] = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
     for (const factor of [1, 2, 5]) ticks.push(Number(`${factor}e${power}`));

@@ -82,5 +82,6 @@ it('widens a range to round steps that hold it', () => {
 it('labels a logarithmic axis with at least three and at most seven round ticks', () => {
   expect(logTicks(0.9, 18)).toEqual([1, 2, 5, 10]);
   expect(logTicks(0.25, 0.9).length).toBeGreaterThanOrEqual(3);
+  expect(logTicks(0, 0)).toEqual([]);
   expect(logTicks(0.001, 1000).length).toBeLessThanOrEqual(7);
 });
