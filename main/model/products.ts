@@ -1,6 +1,6 @@
 /**
- * Matrix products with one factor transposed, named by what they compute. How a backend gets at a transposed factor is its own affair:
- * TensorFlow reads it in place, main/engine/wasm.ts transposes first. All run inside the caller's tidy and return new tensors.
+ * Matrix products with one factor transposed, as backward passes need them. Every backend reads a transposed factor in place or does better by
+ * itself (engine/wasm.ts transposes it first). All functions run inside the caller's tidy and return new tensors.
  */
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { tf } from '../engine/tf.ts';
