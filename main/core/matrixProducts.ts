@@ -27,19 +27,22 @@ type Shape = Omit<MatrixProduct, 'count'>;
 export function matrixProducts(config: TrainableSetConfig, phase: Phase, ranks: Ranks, microBatch: number): MatrixProduct[] {
   const { model } = config;
   const tokens = tokenCount(model);
-  const rows = microBatch * tokens;
   const trains = new Set(parametersInPhase(config, phase, ranks).flatMap(({ path, trainable }) => (trainable ? [path] : [])));
   const adapted = new Set<string>(phase === 'full' ? [] : adaptedModules(config, ranks));
   const tally = new Tally();
   for (let layer = 0; layer < model.depth; layer++) {
+    // The last block computes keys and values for all tokens, the rest for the class token alone (model/classToken.ts).
+    const isLast = layer === model.depth - 1;
     for (const family of FAMILIES) {
+      const rows = microBatch * (isLast && family !== 'k' && family !== 'v' ? 1 : tokens);
       const module = moduleName(layer, family);
       const [inputs, outputs] = linearShape(model, family);
       const isTrained = trains.has(`${module}.weight`);
       addLinear(tally, { rows, inputs, outputs }, { input: true, weight: isTrained });
       if (adapted.has(module)) addAdapter(tally, { rows, inputs, outputs, rank: ranks[module] as number, isJoint: isTrained });
     }
-    addAttention(tally, microBatch * model.numHeads, tokens, model.embedDim / model.numHeads);
+    const heads = { batch: microBatch * model.numHeads, width: model.embedDim / model.numHeads };
+    addAttention(tally, heads, { queries: isLast ? 1 : tokens, tokens });
   }
   const embedding = { rows: microBatch * (tokens - 1), inputs: patchDim(model), outputs: model.embedDim };
   addLinear(tally, embedding, { input: false, weight: trains.has('patchEmbed.weight') });
@@ -79,11 +82,11 @@ function addAdapter(tally: Tally, { rows, inputs, outputs, rank, isJoint }: Line
 }
 
 /** Scores and mixed values, each with the gradients of both factors. */
-function addAttention(tally: Tally, heads: number, tokens: number, width: number): void {
-  const scores: Shape = { m: tokens, k: width, n: tokens, batch: heads, transposed: 'right' };
-  const mixed: Shape = { m: tokens, k: tokens, n: width, batch: heads, transposed: 'none' };
+function addAttention(tally: Tally, { batch, width }: { batch: number; width: number }, rows: { queries: number; tokens: number }): void {
+  const scores: Shape = { m: rows.queries, k: width, n: rows.tokens, batch, transposed: 'right' };
+  const mixed: Shape = { m: rows.queries, k: rows.tokens, n: width, batch, transposed: 'none' };
   for (const shape of [scores, scores, mixed, mixed]) tally.add(shape);
-  tally.add({ ...mixed, transposed: 'left' }, 2);
+  tally.add({ m: rows.tokens, k: rows.queries, n: width, batch, transposed: 'left' }, 2);
 }
 
 /** Counts equal shapes together. */

@@ -7,6 +7,7 @@ import { parseModuleName } from '../core/modules.ts';
 import { linearShape } from '../core/parameterShapes.ts';
 import { randomStream } from '../core/random.ts';
 import { tf } from '../engine/tf.ts';
+import { matchRows } from '../model/classToken.ts';
 import type { HostTensor } from '../model/init.ts';
 import type { LinearLayer } from '../model/linear.ts';
 import { linearWeights, plainLinear, type ViTContext } from '../model/vit.ts';
@@ -23,8 +24,8 @@ export function injectAdapters(context: ViTContext, ranks: RankPattern): LinearL
     const place = ranks.get(module);
     if (!place) return plain(module, x);
     const adapter = adapterOf(context.parameters, module, place.alpha / place.rank);
-    const dropout = context.masks?.[`${module}.loraDropout`]; // [B·N, in]
-    if (dropout) return tf.add(plain(module, x), adapterBranch(tf.mul(x, dropout), adapter));
+    const dropout = context.masks?.[`${module}.loraDropout`] as Tensor2D | undefined; // [B·N, in]
+    if (dropout) return tf.add(plain(module, x), adapterBranch(tf.mul(x, matchRows(dropout, x)), adapter));
     const weights = linearWeights(context.parameters, module);
     const isJoint = context.isTrainable(`${module}.weight`);
     return isJoint ? jointLoraLinear(x, weights, adapter) : frozenLoraLinear(x, weights, adapter);

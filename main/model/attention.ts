@@ -10,39 +10,52 @@ import { times, timesTransposed, transposedTimes } from './products.ts';
 
 export interface AttentionShape {
   B: number;
-  N: number;
   numHeads: number;
 }
 
-/** Self-attention of one block; `x` is `[B·N, D]`, and so is the result. `mask` is `[B, H, N, N]` or missing. */
-export function attention(x: Tensor2D, block: string, linear: LinearLayer, shape: AttentionShape, mask?: Tensor): Tensor2D {
-  const [q, k, v] = (['q', 'k', 'v'] as const).map((name) => splitHeads(linear(`${block}.attn.${name}`, x), shape)) as [
-    Tensor4D,
-    Tensor4D,
-    Tensor4D,
-  ];
-  const mixed = joinHeads(scaledDotProduct(q, k, v, mask), shape);
+/** Who attends to whom: M ≤ N rows per sample ask, the first M of the sample's N; all N answer. */
+export interface AttentionRows {
+  /** `[B·M, D]` */
+  queries: Tensor2D;
+  /** `[B·N, D]` */
+  x: Tensor2D;
+}
+
+/** Self-attention of one block; the result is `[B·M, D]`. `mask` is `[B, H, N, N]` or missing. */
+export function attention(rows: AttentionRows, block: string, linear: LinearLayer, shape: AttentionShape, mask?: Tensor): Tensor2D {
+  const heads = (name: 'q' | 'k' | 'v', x: Tensor2D) => splitHeads(linear(`${block}.attn.${name}`, x), shape);
+  const [q, k, v] = [heads('q', rows.queries), heads('k', rows.x), heads('v', rows.x)];
+  const mixed = joinHeads(scaledDotProduct(q, k, v, mask && maskFor(q, mask)));
   return linear(`${block}.attn.proj`, mixed);
 }
 
+/** The mask's part for the rows that ask: `[B, H, N, N]` → `[B, H, M, N]`. */
+function maskFor(q: Tensor4D, mask: Tensor): Tensor {
+  const [B, H, M] = q.shape;
+  const N = mask.shape[3] as number;
+  return M === N ? mask : tf.slice(mask as Tensor4D, [0, 0, 0, 0], [B, H, M, N]);
+}
+
 /** [B·N, D] → [B, H, N, Dh] */
-function splitHeads(x: Tensor2D, { B, N, numHeads }: AttentionShape): Tensor4D {
-  return tf.transpose(tf.reshape(x, [B, N, numHeads, x.shape[1] / numHeads]), [0, 2, 1, 3]);
+function splitHeads(x: Tensor2D, { B, numHeads }: AttentionShape): Tensor4D {
+  const [rows, D] = x.shape;
+  return tf.transpose(tf.reshape(x, [B, rows / B, numHeads, D / numHeads]), [0, 2, 1, 3]);
 }
 
 /** [B, H, N, Dh] → [B·N, D] */
-function joinHeads(x: Tensor4D, { B, N, numHeads }: AttentionShape): Tensor2D {
-  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [B * N, numHeads * x.shape[3]]);
+function joinHeads(x: Tensor4D): Tensor2D {
+  const [B, H, N, Dh] = x.shape;
+  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [B * N, H * Dh]);
 }
 
-/** softmax(q·kᵀ/√Dh)·v for `[B, H, N, Dh]` each. The scale goes onto q, which is N/Dh times smaller than the scores. */
+/** softmax(q·kᵀ/√Dh)·v for q `[B, H, M, Dh]`, k and v `[B, H, N, Dh]`. The scale goes onto q, which is N/Dh times smaller than the scores. */
 function scaledDotProduct(q: Tensor4D, k: Tensor4D, v: Tensor4D, mask?: Tensor): Tensor4D {
   const scale = 1 / Math.sqrt(q.shape[3]);
   const forward = (q: Tensor, k: Tensor, v: Tensor, save: (tensors: Tensor[]) => void) => {
     const scaled = tf.mul(q, scale);
-    const weights = tf.softmax(timesTransposed(scaled, k)); // [B, H, N, N]
-    save([scaled, k, v, weights]);
-    const gradFunc = (g: Tensor, [scaled, k, v, weights]: Tensor[]) =>
+    const weights = tf.softmax(timesTransposed(scaled, k)); // [B, H, M, N]
+    save(mask ? [scaled, k, v, weights, mask] : [scaled, k, v, weights]);
+    const gradFunc = (g: Tensor, [scaled, k, v, weights, mask]: Tensor[]) =>
       attentionGradient(g, { scaled, k, v, weights, mask, scale } as Saved);
     return { value: times(mask ? tf.mul(weights, mask) : weights, v), gradFunc };
   };

@@ -6,7 +6,7 @@ import type { Tensor, Tensor1D, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core
 import { patchDim, tokenCount } from '../core/parameterShapes.ts';
 import { tf } from '../engine/tf.ts';
 import type { ModelShape } from '../protocol/config.ts';
-import { type BlockContext, block } from './block.ts';
+import { type BlockContext, block, lastBlock } from './block.ts';
 import { layerNorm } from './layerNorm.ts';
 import { frozenLinear, inputLinear, type LinearLayer, trainableLinear } from './linear.ts';
 
@@ -25,17 +25,14 @@ export interface ViTContext {
 /** Logits `[B, numClasses]` of flattened patches `[B, N−1, P·P·K]`. Runs inside the caller's tidy. */
 export function vit(patches: Tensor3D, context: ViTContext): Tensor2D {
   const { model, masks = {} } = context;
-  const B = patches.shape[0];
-  const N = tokenCount(model);
   const linear = context.linear ?? plainLinear(context);
   const norm = (module: string, x: Tensor2D): Tensor2D => layerNorm(x, normWeights(context, module), model.layerNormEps);
-  const inside: BlockContext = { linear, norm, mask: (name) => masks[name], shape: { B, N, numHeads: model.numHeads } };
+  const inside: BlockContext = { linear, norm, mask: (name) => masks[name], shape: { B: patches.shape[0], numHeads: model.numHeads } };
 
   let x = embed(patches, context); // [B·N, D]
-  for (let layer = 0; layer < model.depth; layer++) x = block(x, `blocks.${layer}`, inside);
-  // Only the class token reaches the head, and LayerNorm works row by row: normalise that row alone.
-  const D = model.embedDim;
-  const classToken = tf.reshape(tf.slice(tf.reshape(x, [B, N, D]), [0, 0, 0], [B, 1, D]), [B, D]) as Tensor2D;
+  const last = model.depth - 1;
+  for (let layer = 0; layer < last; layer++) x = block(x, `blocks.${layer}`, inside);
+  const classToken = lastBlock(x, `blocks.${last}`, inside); // [B, D]; LayerNorm works row by row, so it too needs that row alone
   return plainLinear(context)('head', norm('norm', classToken));
 }
 

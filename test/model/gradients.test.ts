@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { parameterShapes, patchDim, tokenCount } from '../../main/core/parameterShapes.ts';
 import { tf } from '../../main/engine/tf.ts';
 import { attention } from '../../main/model/attention.ts';
+import { classRows } from '../../main/model/classToken.ts';
 import { gelu } from '../../main/model/gelu.ts';
 import { layerNorm } from '../../main/model/layerNorm.ts';
 import { frozenLinear, inputLinear, type LinearWeights, trainableLinear } from '../../main/model/linear.ts';
@@ -83,22 +84,42 @@ describe('GELU', () => {
 });
 
 describe('attention', () => {
-  const shape = { B: 2, N: 3, numHeads: 2 };
+  const shape = { B: 2, numHeads: 2 };
   const inputs = (): Tensors => ({
     x: testTensor('tokens', [6, 4]),
     ...Object.fromEntries(['q', 'k', 'v', 'proj'].map((name) => [name, testTensor(name, [4, 4], 0.7)])),
   });
   const linear = (t: Tensors) => (module: string, x: Tensor2D) => tf.matMul(x, t[module.split('.').at(-1)!] as Tensor2D) as Tensor2D;
-  const apply = (t: Tensors, mask?: Tensor) => attention(t.x as Tensor2D, 'blocks.0', linear(t), shape, mask);
+  const apply = (t: Tensors, mask?: Tensor) => {
+    const x = t.x as Tensor2D;
+    return attention({ queries: x, x }, 'blocks.0', linear(t), shape, mask);
+  };
+  const applyToClassTokens = (t: Tensors, mask?: Tensor) => {
+    const x = t.x as Tensor2D;
+    return attention({ queries: classRows(x, shape.B), x }, 'blocks.0', linear(t), shape, mask);
+  };
+  const dropMask = () => {
+    const factors = testValues('attention mask', [2, 2, 3, 3]).map((value) => (value < 0 ? 0 : 2));
+    return tf.tensor(factors, [2, 2, 3, 3]);
+  };
 
   test('gives its input and all four projections their gradients', () => {
     expectGradients((t) => apply(t), inputs());
   });
 
   test('does so with dropout factors on the weights', () => {
-    const factors = testValues('attention mask', [2, 2, 3, 3]).map((value) => (value < 0 ? 0 : 2));
-    const mask = tf.tensor(factors, [2, 2, 3, 3]);
+    const mask = dropMask();
     expectGradients((t) => apply(t, mask), inputs());
+  });
+
+  test('for the class tokens alone is its first row of every sample, gradients too', () => {
+    const mask = dropMask();
+    for (const factors of [undefined, mask]) {
+      const all = classRows(apply(inputs(), factors), shape.B).dataSync();
+      const alone = applyToClassTokens(inputs(), factors).dataSync();
+      expect([...alone].map((value) => value.toFixed(6))).toEqual([...all].map((value) => value.toFixed(6)));
+      expectGradients((t) => applyToClassTokens(t, factors), inputs());
+    }
   });
 });
 
