@@ -22,10 +22,18 @@ export const FAMILY_DASH: Record<Family, readonly number[]> = {
   fc2: [1, 3],
 };
 
+/** The minifier writes `#fff`; mixing and alpha want six digits. */
+export function longHex(hex: string): string {
+  return /^#[0-9a-f]{3}$/i.test(hex) ? hex.replace(/[0-9a-f]/gi, '$&$&') : hex;
+}
+
 export function readTheme(): ChartTheme {
   const style = getComputedStyle(document.documentElement);
   const names: ColourName[] = [...COLOURS, ...RAMPS, ...FAMILIES];
-  const colour = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()])) as Record<ColourName, string>;
+  const colour = Object.fromEntries(names.map((name) => [name, longHex(style.getPropertyValue(`--${name}`).trim())])) as Record<
+    ColourName,
+    string
+  >;
   return {
     colour,
     font: style.getPropertyValue('--font').trim(),

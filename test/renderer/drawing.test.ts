@@ -4,7 +4,7 @@ import { differenceCell, rankCell } from '../../renderer/charts/cells.ts';
 import { position, scaleEnds } from '../../renderer/charts/heat.ts';
 import { mergeMarkers, spread } from '../../renderer/charts/overlay.ts';
 import { contrast, mix } from '../../renderer/charts/ramp.ts';
-import type { ChartTheme } from '../../renderer/charts/theme.ts';
+import { type ChartTheme, longHex } from '../../renderer/charts/theme.ts';
 import { eventWords, markerLetter } from '../../renderer/journal.ts';
 import { matchesModule } from '../../renderer/modules.ts';
 import { fuzzyScore, matchesKeys } from '../../renderer/state/commands.ts';
@@ -135,4 +135,9 @@ it('takes the token out of the address and keeps it for the tab', () => {
   expect(takeToken(at('', '#/runs'), history, store)).toBe('abc');
   expect(takeToken(at('', '#token=def'), history, store)).toBe('def');
   expect(address).toBe('/');
+});
+
+it('reads the short colours a minifier writes', () => {
+  expect(longHex('#fff')).toBe('#ffffff');
+  expect(longHex('#0b45b5')).toBe('#0b45b5');
 });
