@@ -15,18 +15,18 @@ function caseNamed(name: string, batch?: number): BenchCase {
 }
 
 const MEASURED_MEGABYTES = [
-  ['ti65', 8, 'full', 769],
-  ['ti65', 32, 'full', 1247],
+  ['ti65', 8, 'full', 791],
+  ['ti65', 32, 'full', 1174],
   ['ti65', 64, 'full', 1663],
-  ['s65', 32, 'full', 1413],
-  ['ti197', 8, 'full', 1045],
+  ['s65', 32, 'full', 1245],
+  ['ti197', 8, 'full', 1070],
   ['b197', 2, 'full', 2781],
   ['ti65', 8, 'lora', 792],
-  ['ti65', 32, 'lora', 1085],
+  ['ti65', 32, 'lora', 1128],
   ['ti65', 64, 'lora', 1626],
-  ['s65', 32, 'lora', 1140],
-  ['ti197', 8, 'lora', 1038],
-  ['b197', 2, 'lora', 1995],
+  ['s65', 32, 'lora', 1170],
+  ['ti197', 8, 'lora', 1061],
+  ['b197', 2, 'lora', 1969],
 ] as const;
 
 test.each(MEASURED_MEGABYTES)('%s in batches of %d, phase %s: within 15 %% of %d MB', (name, batch, phase, megabytes) => {

@@ -78,6 +78,7 @@ export async function measureTogether(
       const side = entrant.open();
       try {
         opened.push({ entrant, side, facts: await side.ask('open', entrant.setup) });
+        say(`  ${entrant.name} is ready`);
       } catch (error) {
         failed[entrant.name] = (error as Error).message;
         say(`  ${entrant.name}: ${failed[entrant.name]}`);
@@ -85,7 +86,7 @@ export async function measureTogether(
       }
     }
     const takers = opened.map(({ entrant, side }) => ({ name: entrant.name, step: () => timedStep(entrant, side, signal) }));
-    const taken = await takeTurns(takers, samples);
+    const taken = await takeTurns(takers, samples, (done, all) => say(`  turn ${done} of ${all}`));
     const sides: Record<string, Measured> = {};
     for (const { entrant, side, facts } of opened) {
       const { peakBytes } = await side.ask('memory', {});

@@ -25,14 +25,19 @@ export interface Measured {
   peakBytes: number;
 }
 
-/** Lets all sides step in turn; gives back the counted milliseconds of each by name. */
-export async function takeTurns(sides: readonly TurnTaker[], samples: number): Promise<Record<string, number[]>> {
+/** Lets all sides step in turn; gives back the counted milliseconds of each by name. `onTurn` hears of turns done, of all. */
+export async function takeTurns(
+  sides: readonly TurnTaker[],
+  samples: number,
+  onTurn: (done: number, all: number) => void = () => {},
+): Promise<Record<string, number[]>> {
   const taken: Record<string, number[]> = Object.fromEntries(sides.map(({ name }) => [name, []]));
   for (let turn = 0; turn < WARM_UP_TURNS + samples; turn++) {
     for (const side of sides) {
       const ms = await side.step();
       if (turn >= WARM_UP_TURNS) taken[side.name]?.push(ms);
     }
+    onTurn(turn + 1, WARM_UP_TURNS + samples);
   }
   return taken;
 }
