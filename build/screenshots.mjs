@@ -5,6 +5,7 @@
  */
 import { mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import sharp from 'sharp';
 import { buildPage, bundleEngine, launch, openPage, servePage } from './scriptedPage.mjs';
 import { root } from './transpile.mjs';
 
@@ -84,7 +85,10 @@ for (const variant of variants) {
     await page.waitForTimeout(400);
     const suffix = everything ? `-${variant.theme}-${variant.width}` : '';
     const file = path.join(folder, `${name}${suffix}.png`);
-    await page.screenshot({ path: file });
+    // A palette is enough for flat colours and keeps each picture below 200 KB.
+    await sharp(await page.screenshot())
+      .png({ palette: true, compressionLevel: 9, effort: 10 })
+      .toFile(file);
     console.log(`${file}  ${Math.round(statSync(file).size / 1024)} KiB${complaints.length > 0 ? `  ${complaints.join('; ')}` : ''}`);
     await close();
   }
