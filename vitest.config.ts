@@ -8,6 +8,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/e2e/**', 'test/stress/**'],
     globalSetup: ['test/support/globalSetup.ts'],
+    setupFiles: ['test/support/propertySeed.ts'],
     // Worker processes, because the native library keeps its threads and memory until a process ends.
     pool: 'forks',
     maxWorkers: 2,

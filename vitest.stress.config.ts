@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/stress/**/*.test.ts'],
     globalSetup: ['test/support/globalSetup.ts'],
+    setupFiles: ['test/support/propertySeed.ts'],
     pool: 'forks',
     maxWorkers: 1,
     testTimeout: 1_200_000,
