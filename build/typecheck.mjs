@@ -12,15 +12,17 @@ const checks = [
   ['main', typescript],
   ['main/core', typescript],
   ['electron', typescript],
+  ['electron/tsconfig.preload.json', typescript],
   ['test', typescript],
   ['test/renderer', typescript],
+  ['test/electron', typescript],
   ['test/e2e', typescript],
   ['renderer', [bin('svelte-check/bin/svelte-check'), '--fail-on-warnings', '--output', 'human', '--tsconfig']],
 ];
 
 let failed = 0;
 for (const [folder, command] of checks) {
-  const config = path.join(root, folder, 'tsconfig.json');
+  const config = path.join(root, folder.endsWith('.json') ? folder : path.join(folder, 'tsconfig.json'));
   if (!existsSync(config)) continue;
   const { status } = spawnSync(process.execPath, [...command, config], { cwd: root, stdio: 'inherit' });
   console.log(`${status === 0 ? 'types fit ' : 'type error'}  ${folder}`);

@@ -15,8 +15,8 @@ import { readConfig, readLast, readStatus } from '../store/runFolder.ts';
 import { openRun } from '../store/runStore.ts';
 import type { RunCommand } from '../train/commands.ts';
 import { CrashPolicy } from './crashPolicy.ts';
-import type { LaunchedTrainer, TrainerLauncher, TrainerNeeds } from './launchTrainer.ts';
-import { LiveRun, trainerClient } from './liveRun.ts';
+import type { TrainerLauncher, TrainerNeeds } from './launchTrainer.ts';
+import { LiveRun, type LiveRunEvents, trainerClient } from './liveRun.ts';
 import { RunCatalog } from './runCatalog.ts';
 import type { TrainerEvents } from './trainerContract.ts';
 
@@ -37,14 +37,6 @@ export interface HostListener {
   runChanged(runId: string): void;
 }
 
-/** A run whose trainer is gone. */
-interface GoneRun {
-  runId: string;
-  dir: string;
-  /** The trainer was a thread of this process. */
-  isThread: boolean;
-}
-
 export class EngineHost {
   readonly catalog = new RunCatalog(runsRoot());
   readonly #live = new Map<string, LiveRun>();
@@ -52,6 +44,13 @@ export class EngineHost {
   readonly #crashes = new CrashPolicy();
   /** True from a start request until its run is live: a second one must not slip in. */
   #isStarting = false;
+
+  readonly #runEvents: LiveRunEvents = {
+    changed: ({ runId }) => this.#tellChanged(runId),
+    proposed: ({ runId }, { step, dueStep }) => this.broadcast('switch:proposed', { runId, step, dueStep }),
+    said: ({ runId }, message) => this.options.log(`${runId || 'new run'}: ${message}`),
+    gone: (run, reason, ended) => this.#afterTrainer(run, reason, ended),
+  };
 
   constructor(readonly options: EngineHostOptions) {}
 
@@ -75,14 +74,14 @@ export class EngineHost {
 
   /** Starts a run and gives back its id once its folder is there. Throws `busy`, or what the config or the data throw. */
   async start(config: RunConfig): Promise<string> {
-    return this.#launch(config.engine, (client) => client.request('start', { config, dir: null }));
+    return this.#launch(config.engine, (run) => run.start(config));
   }
 
   /** Continues a run that is not live; `first` is obeyed before its next update. */
   async resume(runId: string, first: RunCommand[] = []): Promise<void> {
     const dir = await this.catalog.find(runId);
     const { engine } = await readConfig(dir);
-    await this.#launch(engine, (client) => client.request('resume', { dir, first }), runId);
+    await this.#launch(engine, (run) => run.resume(runId, dir, first));
   }
 
   /** Hands a command to a live run. Throws `not-found` when the run is not live, the run's refusal, or `trainer-exited`. */
@@ -92,9 +91,16 @@ export class EngineHost {
     return live.command(command);
   }
 
-  /** One job in a trainer of its own, which ends with it. Throws `busy` while the device is taken. */
-  async runJob<T>(needs: TrainerNeeds, job: (client: ReturnType<typeof trainerClient>) => Promise<T>): Promise<T> {
-    this.#requireFreeDevice();
+  /**
+   * One job in a trainer of its own, which ends with it. Throws `busy` while the device is taken, unless it is `beside` that very run: then
+   * the caller has paused it.
+   */
+  async runJob<T>(
+    needs: TrainerNeeds,
+    job: (client: ReturnType<typeof trainerClient>) => Promise<T>,
+    { beside }: { beside?: string } = {},
+  ): Promise<T> {
+    if (beside === undefined || !this.#live.has(beside) || this.#isStarting) this.#requireFreeDevice();
     this.#isStarting = true;
     const trainer = this.options.launch(needs);
     try {
@@ -110,24 +116,18 @@ export class EngineHost {
     await Promise.all([...this.#live.values()].map((live) => live.stop(STOP_PATIENCE_MS)));
   }
 
-  async #launch(
-    needs: TrainerNeeds,
-    begin: (client: ReturnType<typeof trainerClient>) => Promise<{ runId: string; dir: string }>,
-    knownId?: string,
-  ): Promise<string> {
+  async #launch(needs: TrainerNeeds, begin: (run: LiveRun) => Promise<void>): Promise<string> {
     this.#requireFreeDevice();
     this.#isStarting = true;
-    const trainer = this.options.launch(needs);
+    const run = new LiveRun(this.options.launch(needs), this.#runEvents);
     try {
-      const client = trainerClient(trainer);
-      client.on('said', ({ message }) => this.options.log(`${knownId ?? 'new run'}: ${message}`));
-      const { runId: ownId, dir } = await begin(client);
-      const runId = knownId ?? ownId;
-      this.#live.set(runId, this.#follow(runId, dir, trainer, client));
-      this.broadcast('runs:changed', { runIds: [runId] });
-      return runId;
+      await begin(run);
+      this.#live.set(run.runId, run);
+      this.broadcast('runs:changed', { runIds: [run.runId] });
+      this.#tellChanged(run.runId);
+      return run.runId;
     } catch (error) {
-      trainer.port.close();
+      run.trainer.port.close();
       throw error;
     } finally {
       this.#isStarting = false;
@@ -140,36 +140,31 @@ export class EngineHost {
     if (this.#isStarting) throw new PreloraError('busy', 'another run is being started; one run at a time fits the device');
   }
 
-  #follow(runId: string, dir: string, trainer: LaunchedTrainer, client: ReturnType<typeof trainerClient>): LiveRun {
-    const changed = (): void => {
-      for (const listener of this.#listeners) listener.runChanged(runId);
-    };
-    return new LiveRun(runId, dir, trainer, client, {
-      changed,
-      proposed: ({ step, dueStep }) => this.broadcast('switch:proposed', { runId, step, dueStep }),
-      gone: (reason, ended) => this.#afterTrainer({ runId, dir, isThread: trainer.pid === null }, reason, ended),
-    });
+  #tellChanged(runId: string): void {
+    for (const listener of this.#listeners) listener.runChanged(runId);
   }
 
-  async #afterTrainer(run: GoneRun, reason: string, ended: TrainerEvents['ended'] | null): Promise<void> {
+  async #afterTrainer(run: LiveRun, reason: string, ended: TrainerEvents['ended'] | null): Promise<void> {
+    // A trainer that ends at once must not be forgotten before it was remembered.
+    await nextTurn();
     const { runId } = run;
+    // It never opened a run: whoever asked for one has been told.
+    if (runId === '') return;
     try {
       if (ended === null) await this.#recordCrash(run, reason);
-      // A trainer that ends at once must not be forgotten before it was remembered.
-      else await nextTurn();
     } catch (error) {
       this.options.log(`${runId}: the crash could not be recorded: ${error instanceof Error ? error.message : error}`);
     }
     this.#live.delete(runId);
-    for (const listener of this.#listeners) listener.runChanged(runId);
+    this.#tellChanged(runId);
     this.broadcast('runs:changed', { runIds: [runId] });
     if (ended?.end === 'failed') this.broadcast('trainer:exited', { runId, reason: ended.message ?? reason, resumable: true });
   }
 
   /** Journal and status say what happened; the run can be resumed from its last checkpoint. */
-  async #recordCrash({ runId, dir, isThread }: GoneRun, reason: string): Promise<void> {
+  async #recordCrash({ runId, dir, trainer }: LiveRun, reason: string): Promise<void> {
     // A dead thread leaves a lock with the pid of this process, which lives on.
-    if (isThread) releaseOwnLock(dir);
+    if (trainer.pid === null) releaseOwnLock(dir);
     const checkpoint = await readLast(dir);
     const status = await readStatus(dir);
     const store = await openRun(dir);

@@ -2,6 +2,7 @@
  * One run that is being trained, seen from the host: its trainer, its latest status, and what the user has asked for and not yet got. It
  * answers at once while the trainer is inside native code, because it only remembers.
  */
+import type { RunConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { StatusFile } from '../protocol/run.ts';
 import type { RunCommand } from '../train/commands.ts';
@@ -24,13 +25,17 @@ const WAITING_WORDS: Partial<Record<RunCommand['kind'], string>> = {
 
 export interface LiveRunEvents {
   /** Records were written, or status or activity changed. */
-  changed(): void;
-  proposed(proposal: TrainerEvents['proposed']): void;
+  changed(run: LiveRun): void;
+  proposed(run: LiveRun, proposal: TrainerEvents['proposed']): void;
+  said(run: LiveRun, message: string): void;
   /** The trainer is gone. `ended` is null when it went without a word. Settles when the run's folder is in order again. */
-  gone(reason: string, ended: TrainerEvents['ended'] | null): Promise<void>;
+  gone(run: LiveRun, reason: string, ended: TrainerEvents['ended'] | null): Promise<void>;
 }
 
 export class LiveRun {
+  /** Empty until the trainer has opened the run. */
+  runId = '';
+  dir = '';
   status: StatusFile | null = null;
   /** Resolves when the trainer is gone and what it left is in order. */
   readonly over: Promise<void>;
@@ -39,26 +44,38 @@ export class LiveRun {
   readonly #waiting: string[] = [];
   readonly #client: RpcClient<typeof trainerRequests, TrainerEvents>;
 
+  /** Listens before anything is asked: a trainer tells of its first status before it answers. */
   constructor(
-    readonly runId: string,
-    readonly dir: string,
     readonly trainer: LaunchedTrainer,
-    client: RpcClient<typeof trainerRequests, TrainerEvents>,
     readonly events: LiveRunEvents,
   ) {
-    this.#client = client;
+    const client = trainerClient(trainer);
     client.on('progress', ({ status, activity }) => {
       this.status = status;
       this.#activity = activity;
-      events.changed();
+      events.changed(this);
     });
-    client.on('proposed', events.proposed);
+    client.on('proposed', (proposal) => events.proposed(this, proposal));
+    client.on('said', ({ message }) => events.said(this, message));
     client.on('ended', (ended) => {
       this.#ended = ended;
     });
+    this.#client = client;
     this.over = new Promise((resolve) => {
-      trainer.port.onClose((reason) => void events.gone(reason, this.#ended).finally(resolve));
+      trainer.port.onClose((reason) => void events.gone(this, reason, this.#ended).finally(resolve));
     });
+  }
+
+  /** Starts a new run. Throws what the config or the data throw, or `trainer-exited`. */
+  async start(config: RunConfig): Promise<void> {
+    const { runId, dir } = await this.#client.request('start', { config, dir: null });
+    Object.assign(this, { runId, dir });
+  }
+
+  /** Continues a run, known to the catalog as `runId`; `first` is obeyed before its next update. */
+  async resume(runId: string, dir: string, first: RunCommand[]): Promise<void> {
+    await this.#client.request('resume', { dir, first });
+    Object.assign(this, { runId, dir });
   }
 
   /** What the run is doing, or what a control is waiting for. */
@@ -75,13 +92,13 @@ export class LiveRun {
   async command(command: RunCommand): Promise<unknown> {
     const words = WAITING_WORDS[command.kind];
     if (words) this.#waiting.push(words);
-    this.events.changed();
+    this.events.changed(this);
     try {
       return await this.#client.request('command', { command });
     } finally {
       const index = words ? this.#waiting.indexOf(words) : -1;
       if (index >= 0) this.#waiting.splice(index, 1);
-      this.events.changed();
+      this.events.changed(this);
     }
   }
 

@@ -111,8 +111,10 @@ async function trial(host: EngineHost, runId: string, ranks: Record<string, numb
     const measure = async (phase: 'full' | 'lora', fraction: number): Promise<PhaseCost> => {
       host.broadcast('task:progress', { task: 'switch:trial', message: `${TRIAL_STEPS} steps of phase ${phase}`, fraction });
       const plan = phase === 'full' ? {} : ranks;
-      const measured = await host.runJob(config.engine, (client) =>
-        client.request('measurePhase', { config, phase, ranks: plan, steps: TRIAL_STEPS }),
+      const measured = await host.runJob(
+        config.engine,
+        (client) => client.request('measurePhase', { config, phase, ranks: plan, steps: TRIAL_STEPS }),
+        { beside: runId },
       );
       const cost = predictPhase(config, phase, plan);
       return { ...cost, imagesPerSecond: measured.imagesPerSecond, totalBytes: measured.peakMemoryBytes, measured: true };

@@ -63,6 +63,8 @@ describe('a live run', () => {
     const preview = await page.request('switch:preview', { runId, settings: { rMin: 1, rMax: 2 } });
     expect(preview.passes).toBe(true);
     const ranks = Object.fromEntries((preview.ranks?.modules ?? []).map(({ module, rank }) => [module, rank]));
+    const trial = await page.request('switch:trial', { runId, ranks });
+    expect([trial.now.measured, trial.lora.measured]).toEqual([true, true]);
     await page.request('switch:now', { runId, ranks });
     await until(({ status }) => status.phase === 'lora');
     const switched = await page.request('run:state', { runId });

@@ -1,0 +1,145 @@
+/**
+ * The built shell in a real Electron, driven by Playwright. The runtime is the checkout's own, or the Electron 25 that electronRuntime.sh keeps
+ * in the cache (see there); without one these tests are skipped, with the reason. A screen comes from DISPLAY, else from a fresh Xvfb.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { _electron, type ElectronApplication, type Page } from 'playwright-core';
+import { buildPage } from '../../build/page.mjs';
+import { buildShell } from '../../build/shell.mjs';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Path of an Electron binary that is already on this machine, or why there is none. Nothing is downloaded by a test. */
+export function desktopRuntime(): { binary: string } | { why: string } {
+  if (process.platform !== 'linux') return { why: 'the desktop tests run on Linux' };
+  if (!process.env.DISPLAY && !findXvfb()) return { why: 'there is no screen: neither DISPLAY nor Xvfb' };
+  const cache = path.join(process.env.XDG_CACHE_HOME ?? path.join(process.env.HOME ?? '', '.cache'), 'prelora-test-runtime');
+  const candidates = [
+    process.env.ELECTRON_PATH ?? '',
+    path.join(ROOT, 'node_modules', 'electron', 'dist', 'electron'),
+    path.join(cache, 'electron-25.1.1', 'electron'),
+  ];
+  const binary = candidates.find((candidate) => candidate !== '' && existsSync(candidate));
+  return binary ? { binary } : { why: 'no Electron runtime; test/support/electronRuntime.sh fetches one' };
+}
+
+function findXvfb(): string | null {
+  return (
+    (process.env.PATH ?? '')
+      .split(':')
+      .map((folder) => path.join(folder, 'Xvfb'))
+      .find(existsSync) ?? null
+  );
+}
+
+export interface DesktopApp {
+  app: ElectronApplication;
+  page: Page;
+  dataDir: string;
+  /** One request over the bridge, as the page makes it. */
+  ask(name: string, arg: unknown): Promise<{ ok: boolean; value?: unknown; error?: { code: string; message: string } }>;
+  close(): Promise<void>;
+}
+
+/** Starts the app from a copy of the runtime, whose `resources/app` is this checkout. */
+export async function startDesktopApp(binary: string): Promise<DesktopApp> {
+  await buildPage();
+  await buildShell();
+  const folder = mkdtempSync(path.join(tmpdir(), 'prelora desktop '));
+  const executablePath = assembleApp(path.dirname(binary), path.join(folder, 'runtime'));
+  const screen = process.env.DISPLAY ? null : await startScreen();
+  const dataDir = path.join(folder, 'data');
+  const env = {
+    ...process.env,
+    PRELORA_DATA_DIR: dataDir,
+    XDG_CONFIG_HOME: path.join(folder, 'config'),
+    ...(screen && { DISPLAY: screen.display }),
+  };
+  const app = await _electron.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu'],
+    env: env as Record<string, string>,
+    timeout: 60_000,
+  });
+  const page = await app.firstWindow({ timeout: 60_000 });
+  await page.waitForLoadState('load');
+  return {
+    app,
+    page,
+    dataDir,
+    ask: (name, arg) =>
+      page.evaluate(([n, a]) => (globalThis as unknown as Bridge).workbench.request(n as string, a), [name, arg]) as ReturnType<
+        DesktopApp['ask']
+      >,
+    async close() {
+      const process = app.process();
+      if (process.exitCode === null && process.signalCode === null) {
+        process.kill('SIGKILL');
+        await new Promise((resolve) => process.once('exit', resolve));
+      }
+      screen?.server.kill();
+      // Its children may still be on their way out, writing.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 300 });
+    },
+  };
+}
+
+interface Bridge {
+  workbench: { request(name: string, arg: unknown): Promise<unknown> };
+}
+
+/** Hard links where the file system allows it: a runtime is 230 MB. The app itself is links to the checkout. */
+function assembleApp(from: string, to: string): string {
+  copyTree(from, to);
+  const app = path.join(to, 'resources', 'app');
+  rmSync(app, { recursive: true, force: true });
+  mkdirSync(app, { recursive: true });
+  writeFileSync(path.join(app, 'package.json'), readFileSync(path.join(ROOT, 'package.json')));
+  for (const name of ['dist', 'resources', 'node_modules']) symlinkSync(path.join(ROOT, name), path.join(app, name));
+  return path.join(to, 'electron');
+}
+
+function copyTree(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(from)) {
+    const source = path.join(from, name);
+    const target = path.join(to, name);
+    if (statSync(source).isDirectory()) copyTree(source, target);
+    else linkOrCopy(source, target);
+  }
+}
+
+function linkOrCopy(source: string, target: string): void {
+  try {
+    linkSync(source, target);
+  } catch {
+    cpSync(source, target);
+  }
+}
+
+async function startScreen(): Promise<{ server: ChildProcess; display: string }> {
+  const server = spawn(findXvfb() as string, ['-displayfd', '3', '-screen', '0', '1600x1000x24', '-nolisten', 'tcp'], {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+  });
+  const number = await new Promise<string>((resolve, reject) => {
+    server.stdio[3]?.once('data', (data) => resolve(String(data).trim()));
+    server.once('exit', (code) => reject(new Error(`Xvfb ended with code ${code}`)));
+  });
+  return { server, display: `:${number}` };
+}
