@@ -54,6 +54,7 @@ export async function measureCase(benchCase: BenchCase, settings: BenchSettings,
   for (const phase of COMPARED) {
     const { config, ranks } = setupOf(benchCase, { phase, threads: settings.threads });
     result.predictedBytes[phase] = predictMemory(config, phase, ranks).totalBytes;
+    settings.say(`  matrix products of phase ${phase}`);
     result.productSeconds[phase] = await secondsOfProducts(benchCase, phase, settings);
   }
   return result;
@@ -103,14 +104,19 @@ async function timedStep({ monitored }: Entrant, side: Side, signal: AbortSignal
   return (await side.ask('step', monitored ? { monitored } : {})).ms;
 }
 
-async function secondsOfProducts(benchCase: BenchCase, phase: Phase, { threads }: BenchSettings): Promise<number> {
+async function secondsOfProducts(benchCase: BenchCase, phase: Phase, { threads, signal }: BenchSettings): Promise<number> {
   const { config, ranks } = setupOf(benchCase, { phase, threads });
   const products = matrixProducts(config, phase, ranks, benchCase.batch);
   const side = ownSide(threads);
+  // One long request: an abort ends the process that works on it.
+  const stop = (): void => void side.close();
+  signal.addEventListener('abort', stop);
   try {
+    signal.throwIfAborted();
     const { seconds } = await side.ask('products', { products });
     return products.reduce((sum, { count }, i) => sum + count * (seconds[i] as number), 0);
   } finally {
+    signal.removeEventListener('abort', stop);
     await side.close();
   }
 }
