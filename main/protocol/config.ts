@@ -432,12 +432,6 @@ export const EngineConfig = z.strictObject({
     'threads',
     'Threads inside an operation; empty takes all cores. Exact resume needs the same number.',
   ),
-  gradientCheckpointing: field(
-    z.boolean().default(false),
-    'Gradient checkpointing',
-    '–',
-    'Recompute each block in the backward pass: much less memory, about a third more time.',
-  ),
   xla: field(
     z.boolean().default(false),
     'XLA clustering',
