@@ -52,6 +52,7 @@ export async function openDataset(data: DataSettings, { signal, channels = null 
     source: data.source,
     format: source.format,
     classes: source.classNames.length,
+    classNames: source.classNames,
     images: { train: train.count, val: val.count },
     valOrigin: chosen.origin,
     normalization: normalization.origin,

@@ -24,6 +24,8 @@ export interface DataReport {
   source: string;
   format: SourceFormat;
   classes: number;
+  /** Index = class, so that a run tells its classes when the data is gone. */
+  classNames: readonly string[];
   images: { train: number; val: number };
   valOrigin: string;
   normalization: string;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunFrame } from '../../main/protocol/events.ts';
 import type { ResultOf } from '../../main/protocol/requests.ts';
 import { type DesktopApp, desktopRuntime, startDesktopApp } from '../support/desktopApp.ts';
-import { SMALL_RUN } from '../support/engineHost.ts';
+import { SMALL_RUN } from '../support/smallRun.ts';
 
 const runtime = desktopRuntime();
 const why = 'why' in runtime ? runtime.why : null;

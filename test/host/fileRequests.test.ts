@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { EngineHost } from '../../main/host/engineHost.ts';
 import { engineRequests } from '../../main/protocol/requests.ts';
-import { connectPage, SMALL_RUN, startHost } from '../support/engineHost.ts';
+import { connectPage, startHost } from '../support/engineHost.ts';
+import { SMALL_RUN } from '../support/smallRun.ts';
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/checkpoint-v1', import.meta.url));
 

@@ -1,7 +1,8 @@
 /** A run from a page's point of view: started, watched, paused, changed, stopped, killed, resumed. The trainer is a real process. */
 import { describe, expect, it } from 'vitest';
 import { launchTrainerProcess, launchTrainerThread } from '../../main/host/launchTrainer.ts';
-import { connectPage, SMALL_RUN, startHost, watchRun } from '../support/engineHost.ts';
+import { connectPage, startHost, watchRun } from '../support/engineHost.ts';
+import { SMALL_RUN } from '../support/smallRun.ts';
 
 describe('a live run', () => {
   it('reaches the page in frames that together with the first state equal the files: no gap, no double (F4)', async () => {
@@ -15,6 +16,7 @@ describe('a live run', () => {
     const late = connectPage(host);
     const again = (await watchRun(late, runId)).state;
     const live = [...state.metrics, ...frames.flatMap(({ metrics }) => metrics)];
+    expect(again.classNames).toContain('Sneaker');
     expect(live.map(({ step }) => step)).toEqual(again.metrics.map(({ step }) => step));
     expect(live.map(({ step }) => step)).toEqual(live.map((_, i) => i + 1));
     const events = [...state.events, ...frames.flatMap((frame) => frame.events)];
