@@ -6,8 +6,8 @@ export default defineConfig({
   plugins: [svelte({ configFile: false })],
   test: {
     include: ['test/**/*.test.ts'],
-    // The desktop app in a real Electron and the page in a real browser are test:e2e.
-    exclude: ['test/e2e/**', 'test/stress/**', 'test/electron/desktop.test.ts'],
+    // The desktop app in a real Electron, the page in a real browser and live runs in real trainer processes are test:e2e.
+    exclude: ['test/e2e/**', 'test/stress/**', 'test/electron/desktop.test.ts', 'test/host/liveRun.test.ts'],
     globalSetup: ['test/support/globalSetup.ts'],
     setupFiles: ['test/support/propertySeed.ts'],
     // Worker processes, because the native library keeps its threads and memory until a process ends.
