@@ -12,8 +12,9 @@ import { factsOf } from '../data/facts.ts';
 import { type ChosenBackend, chooseBackend } from '../engine/choose.ts';
 import type { ResolvedConfig, RunConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
+import { newestSegment } from '../store/lineage.ts';
 import { runsRoot } from '../store/paths.ts';
-import { type RecordKind, readRecords } from '../store/runFolder.ts';
+import { type RecordKind, readRecords, readSegmentStarts } from '../store/runFolder.ts';
 import { createRun, openRun, type RunStore } from '../store/runStore.ts';
 import { CommandQueue } from './commands.ts';
 import { TrainingRun } from './loop.ts';
@@ -59,7 +60,7 @@ export async function resumeRun(dir: string, options: StartRunOptions = {}): Pro
     const { dataset, backend } = await openFor(state.config, options);
     requireSameData(dataset, state);
     warnIfInexact(state, backend, options);
-    if (await hasRecordsPast(dir, state)) state.segment = await store.startSegment(state, 'resume after an unclean end');
+    if (await needsNewSegment(dir, state)) state.segment = await store.startSegment(state, 'resume after an unclean end');
     const run = open(store, { dataset, backend, state, tensors }, options);
     run.journal('resumed', 'program', { backend: backend.name, version: backend.version, threads: backend.threads });
     return run;
@@ -104,8 +105,12 @@ function open(store: RunStore, { dataset, backend, state, tensors }: Start, opti
   );
 }
 
-/** Whether a killed process wrote records that the checkpoint does not know: they are about to be made again. */
-async function hasRecordsPast(dir: string, { step }: RunState): Promise<boolean> {
+/**
+ * Whether going on in the checkpoint's own segment would be misread: a killed process wrote records past the checkpoint, which are about to be
+ * made again, or it had started a segment of its own, which readers take for the newest.
+ */
+async function needsNewSegment(dir: string, { step, segment }: RunState): Promise<boolean> {
+  if (newestSegment(await readSegmentStarts(dir)) !== segment) return true;
   for (const kind of ['metrics', 'epochs', 'snapshots', 'events'] satisfies RecordKind[]) {
     if ((await readRecords(dir, kind)).some((record) => record.step > step)) return true;
   }

@@ -47,7 +47,7 @@ async function trainUnderFire(dir: string, backend: string): Promise<Record<stri
   const phases: Record<string, number> = {};
   let child = startTrain(dir, backend);
   for (let kill = 0; kill < KILLS; kill++) {
-    await delayOrExit(child, 1200 + random.uniform() * 3500);
+    await delayOrExit(child, 2500 + random.uniform() * 6000);
     const status = existsSync(dir) ? await readStatus(dir) : null;
     phases[status?.phase ?? 'none'] = (phases[status?.phase ?? 'none'] ?? 0) + 1;
     child.kill('SIGKILL');

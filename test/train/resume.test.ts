@@ -1,5 +1,6 @@
 /** Going on after a stop equals never having stopped: method.md section 12 and invariants 8 and 9. */
 import { describe, expect, it } from 'vitest';
+import { openRun } from '../../main/store/runStore.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { contentOf, eventKinds, resumeTiny, trainTiny } from './tinyTraining.ts';
 
@@ -44,6 +45,19 @@ describe('a run that was stopped and resumed', () => {
     const { run } = await resumeTiny(`${root}/run`);
     expect(run.state.segment).toBe(0);
     expect(await eventKinds(`${root}/run`)).toEqual(expect.arrayContaining(['started', 'interrupted', 'resumed', 'finished']));
+  });
+});
+
+describe('a resume that was killed before its first record', () => {
+  it('leaves a segment behind; the next resume still ends in live records that equal the uninterrupted run', async () => {
+    const root = temporaryFolder();
+    const whole = await contentOf(await trainTiny(`${root}/whole`));
+    const dir = `${root}/killed`;
+    await trainTiny(dir, {}, { commands: { 14: [{ kind: 'stop' }] } });
+    const store = await openRun(dir);
+    await store.startSegment({ step: 14, segment: 0 }, 'resume after an unclean end');
+    store.close();
+    expect(await contentOf(await resumeTiny(dir))).toEqual(whole);
   });
 });
 
