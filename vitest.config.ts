@@ -7,7 +7,15 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // The desktop app in a real Electron, the page in a real browser and live runs in real trainer processes are test:e2e.
-    exclude: ['test/e2e/**', 'test/stress/**', 'test/electron/desktop.test.ts', 'test/host/liveRun.test.ts'],
+    exclude: [
+      'test/e2e/**',
+      'test/stress/**',
+      'test/electron/desktop.test.ts',
+      'test/electron/packaged.test.ts',
+      'test/electron/start.test.ts',
+      'test/electron/security.test.ts',
+      'test/host/liveRun.test.ts',
+    ],
     globalSetup: ['test/support/globalSetup.ts'],
     setupFiles: ['test/support/propertySeed.ts'],
     // Worker processes, because the native library keeps its threads and memory until a process ends.

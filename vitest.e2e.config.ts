@@ -2,7 +2,14 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/e2e/**/*.test.ts', 'test/electron/desktop.test.ts', 'test/host/liveRun.test.ts'],
+    include: [
+      'test/e2e/**/*.test.ts',
+      'test/electron/desktop.test.ts',
+      'test/electron/packaged.test.ts',
+      'test/electron/start.test.ts',
+      'test/electron/security.test.ts',
+      'test/host/liveRun.test.ts',
+    ],
     globalSetup: ['test/support/globalSetup.ts', 'test/e2e/support/pageSetup.ts'],
     // One browser at a time.
     fileParallelism: false,

@@ -37,6 +37,8 @@ export async function buildShell() {
     platform: 'node',
     target: 'node18',
     packages: 'external',
+    // import() does not read from an asar before Electron 28; as require it does everywhere.
+    supported: { 'dynamic-import': false },
   });
   await esbuild.build({
     ...shared,

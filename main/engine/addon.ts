@@ -36,6 +36,11 @@ function packageFolder(): string {
   return path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
 }
 
+/** Node reads packages out of a packaged program's app.asar; a compiler reads their copies beside it (build/packaging/config.mjs). */
+export function besideArchive(folder: string): string {
+  return folder.replace(`app.asar${path.sep}`, `app.asar.unpacked${path.sep}`);
+}
+
 async function findCompiler(): Promise<string | null> {
   for (const name of [process.env.CXX, 'g++', 'clang++', 'c++']) {
     if (!name) continue;
@@ -49,10 +54,10 @@ async function findCompiler(): Promise<string | null> {
 }
 
 async function compile(compiler: string, folder: string, signal: AbortSignal): Promise<void> {
-  const binding = path.join(packageFolder(), 'binding');
+  const binding = path.join(besideArchive(packageFolder()), 'binding');
   const sources = (await readdir(binding)).filter((name) => name.endsWith('.cc')).map((name) => path.join(binding, name));
   const includes = [
-    path.join(path.dirname(require.resolve('node-api-headers/package.json')), 'include'),
+    path.join(besideArchive(path.dirname(require.resolve('node-api-headers/package.json'))), 'include'),
     path.join(folder, 'deps', 'include'),
   ];
   const args = [

@@ -1,6 +1,6 @@
 /**
- * The desktop app as built, in a real Electron: Electron's published security checklist item by item, and a run that outlives its page and the
- * death of its engine process. https://www.electronjs.org/docs/latest/tutorial/security
+ * The desktop app as built, in a real Electron: a run that outlives its page and the death of its engine process, and quitting.
+ * Electron's security checklist is security.test.ts.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunFrame } from '../../main/protocol/events.ts';
@@ -25,116 +25,6 @@ describe.skipIf(why !== null)(`the desktop app${why ? ` (skipped: ${why})` : ''}
   afterAll(() => desktop?.close());
 
   const inPage = <T>(work: () => T): Promise<T> => desktop.page.evaluate(work);
-
-  describe('holds the security checklist', () => {
-    it('1, 18: only content of its own, over its own secure scheme', async () => {
-      expect(desktop.page.url()).toMatch(/^app:\/\/workbench\//);
-      expect(await inPage(() => window.isSecureContext)).toBe(true);
-      const foreign = await inPage(
-        () => performance.getEntriesByType('resource').filter(({ name }) => !name.startsWith('app://workbench/')).length,
-      );
-      expect(foreign).toBe(0);
-    });
-
-    it('2 to 4, 6, 8 to 12: no Node, isolated, sandboxed, web security on, nothing experimental, no webview', async () => {
-      const found = await desktop.app.evaluate(({ BrowserWindow }) => {
-        // Not in Electron's typings, but the only way to see what a window really got.
-        type Revealing = { webContents: { getLastWebPreferences(): Record<string, unknown> } };
-        return (BrowserWindow.getAllWindows()[0] as unknown as Revealing).webContents.getLastWebPreferences();
-      });
-      expect(found).toMatchObject({
-        nodeIntegration: false,
-        nodeIntegrationInSubFrames: false,
-        contextIsolation: true,
-        sandbox: true,
-        webSecurity: true,
-        allowRunningInsecureContent: false,
-        webviewTag: false,
-      });
-      expect(found.experimentalFeatures ?? false).toBe(false);
-      expect(found.enableBlinkFeatures ?? '').toBe('');
-      expect(await inPage(() => [typeof Reflect.get(globalThis, 'process'), typeof Reflect.get(globalThis, 'require')])).toEqual([
-        'undefined',
-        'undefined',
-      ]);
-    });
-
-    it('5: permissions are denied', async () => {
-      expect(await inPage(() => Notification.requestPermission())).toBe('denied');
-      const location = await inPage(
-        () =>
-          new Promise<string>((resolve) =>
-            navigator.geolocation.getCurrentPosition(
-              () => resolve('told'),
-              () => resolve('denied'),
-            ),
-          ),
-      );
-      expect(location).toBe('denied');
-    });
-
-    it('7: a policy without eval, inline code or other hosts, also outside the page’s own folder', async () => {
-      const policy = await inPage(async () => (await fetch('app://workbench/index.html')).headers.get('content-security-policy'));
-      expect(policy).toContain("default-src 'none'");
-      expect(policy).not.toContain('unsafe');
-      const inline = await inPage(() => {
-        const script = document.createElement('script');
-        script.textContent = 'window.wasRun = true';
-        document.head.append(script);
-        return Reflect.get(window, 'wasRun');
-      });
-      expect(inline).toBeUndefined();
-      for (const path of ['/../package.json', '/..%2f..%2fpackage.json', '/%2e%2e/main/app.js', '/nothing.html', '/assets/']) {
-        const status = await desktop.page.evaluate(async (target) => (await fetch(`app://workbench${target}`)).status, path);
-        expect(status, path).toBe(404);
-      }
-      expect(
-        await inPage(() =>
-          fetch('https://example.com/').then(
-            () => 'reached',
-            () => 'refused',
-          ),
-        ),
-      ).toBe('refused');
-    });
-
-    it('13, 14: no way to another page or window', async () => {
-      expect(await inPage(() => window.open('https://example.com/'))).toBeNull();
-      await inPage(() => {
-        window.location.href = 'https://example.com/';
-      });
-      await inPage(() => new Promise((resolve) => setTimeout(resolve, 300)));
-      expect(desktop.page.url()).toMatch(/^app:\/\/workbench\//);
-      expect(await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().length)).toBe(1);
-    });
-
-    it('15: opens no link but those of the allow-list', async () => {
-      for (const url of [
-        'file:///etc/passwd',
-        'http://github.com/',
-        'https://evil.example/',
-        'https://github.com.evil.example/',
-        'javascript:alert(1)',
-        'x',
-      ]) {
-        expect(await desktop.ask('shell:openExternal', { url }), url).toMatchObject({ ok: false, error: { code: 'bad-arguments' } });
-      }
-    });
-
-    it('17: a request that is none is refused as data', async () => {
-      for (const name of ['nope', 'constructor', '__proto__', 'host:presence', 5, null]) {
-        expect(await desktop.ask(name as string, {}), String(name)).toMatchObject({ ok: false, error: { code: 'bad-arguments' } });
-      }
-      expect(await desktop.ask('run:state', { runId: '' })).toMatchObject({ ok: false, error: { code: 'bad-arguments' } });
-      expect(await desktop.ask('shell:showFolder', { runId: '../../etc' })).toMatchObject({ ok: false, error: { code: 'not-found' } });
-    });
-
-    it('20: the page gets two functions and no Electron', async () => {
-      expect(await inPage(() => Object.keys((globalThis as unknown as Bridge).workbench))).toEqual(['request', 'on']);
-      const listening = inPage(() => (globalThis as unknown as Bridge).workbench.on('ipc-anything', () => {}));
-      await expect(listening).rejects.toThrow(/no such event/);
-    });
-  });
 
   /** Starts a run as the page would, and collects its frames in the page. */
   async function startRun(): Promise<string> {

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { testAddon } from '../../main/engine/addon.ts';
+import { besideArchive, testAddon } from '../../main/engine/addon.ts';
 import { findEngine } from '../../main/engine/installed.ts';
 import { RoadClosed } from '../../main/engine/installProgress.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
@@ -31,4 +31,10 @@ describe('the test of a new engine refuses', () => {
 const installed = findEngine('cpu');
 test.skipIf(!installed)('an installed engine passes the test it was installed with (skipped where none is installed)', async () => {
   expect(await testAddon(installed!.folder, context)).toEqual({ version: installed!.manifest.version, onGpu: false });
+});
+
+test('a compiler is sent to the copies beside a packaged program’s archive, and elsewhere to the package itself', () => {
+  const packed = path.join('/opt', 'app', 'resources', 'app.asar', 'node_modules', 'headers');
+  expect(besideArchive(packed)).toBe(path.join('/opt', 'app', 'resources', 'app.asar.unpacked', 'node_modules', 'headers'));
+  expect(besideArchive('/home/a/node_modules/headers')).toBe('/home/a/node_modules/headers');
 });

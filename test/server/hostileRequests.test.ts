@@ -4,10 +4,10 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { pageFilePath } from '../../main/host/pageFiles.ts';
 import { serveRequests } from '../../main/host/rpc.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
 import { allowedHosts, createToken, isAllowedSource, isLoopback, isToken } from '../../main/server/accessRules.ts';
-import { pageFilePath } from '../../main/host/pageFiles.ts';
 import { type RunningServer, startServer } from '../../main/server/server.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 

@@ -105,7 +105,7 @@ interface Bridge {
 }
 
 /** Hard links where the file system allows it: a runtime is 230 MB. The app itself is links to the checkout. */
-function assembleApp(from: string, to: string): string {
+export function assembleApp(from: string, to: string): string {
   copyTree(from, to);
   const app = path.join(to, 'resources', 'app');
   rmSync(app, { recursive: true, force: true });
@@ -133,7 +133,7 @@ function linkOrCopy(source: string, target: string): void {
   }
 }
 
-async function startScreen(): Promise<{ server: ChildProcess; display: string }> {
+export async function startScreen(): Promise<{ server: ChildProcess; display: string }> {
   const server = spawn(findXvfb() as string, ['-displayfd', '3', '-screen', '0', '1600x1000x24', '-nolisten', 'tcp'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
