@@ -4,11 +4,13 @@ export interface OpenOptions extends BrowserContextOptions {
   url: string;
   engine: string;
   route?: string;
-  theme?: 'light' | 'dark' | 'contrast';
+  theme?: 'system' | 'light' | 'dark' | 'contrast';
   width?: number;
   height?: number;
-  scenario?: 'full' | 'empty' | 'broken';
+  scenario?: Scenario;
+  latency?: number;
 }
+type Scenario = 'full' | 'empty' | 'broken' | 'large' | 'many' | 'deep' | 'long' | 'odd';
 export interface OpenPage {
   page: Page;
   /** Errors of the console, and uncaught ones. */
@@ -20,4 +22,5 @@ export function bundleEngine(): Promise<string>;
 export function servePage(): Promise<{ url: string; close(): void }>;
 export function findChromium(): string | null;
 export function launch(): Promise<Browser>;
+export function sceneUrl(url: string, scene: { route?: string; scenario?: Scenario; latency?: number }): string;
 export function openPage(browser: Browser, options: OpenOptions): Promise<OpenPage>;

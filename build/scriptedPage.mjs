@@ -58,14 +58,19 @@ export async function launch() {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--force-color-profile=srgb'] });
 }
 
+let scenes = 0;
+
+/** The address of a scene: what the scripted engine is to play stands in the query. Never twice the same, so that it loads anew. */
+export function sceneUrl(url, { route = '#/runs', scenario = 'full', latency = 0 }) {
+  return `${url}?${new URLSearchParams({ scenario, latency, scene: ++scenes })}${route}`;
+}
+
 /**
  * Opens the page at a route. Gives the Playwright page and what the console complained about.
- * `theme` is light, dark or contrast; `scenario` full, empty or broken.
+ * `theme` is light, dark, contrast or system; `scenario` full, empty, broken or large; `latency` delays every reply, in ms.
  */
-export async function openPage(
-  browser,
-  { url, engine, route = '#/runs', theme = 'light', width = 1440, height = 900, scenario = 'full', ...context },
-) {
+export async function openPage(browser, { url, engine, route = '#/runs', theme = 'light', width = 1440, height = 900, ...rest }) {
+  const { scenario, latency, ...context } = rest;
   const browserContext = await browser.newContext({
     viewport: { width, height },
     locale: 'en-US',
@@ -73,7 +78,7 @@ export async function openPage(
     reducedMotion: 'reduce',
     ...context,
   });
-  await browserContext.addInitScript(`window.scriptedScenario = ${JSON.stringify(scenario)};
+  await browserContext.addInitScript(`
     if (!localStorage.getItem('prelora.preferences')) localStorage.setItem('prelora.preferences', JSON.stringify({ theme: ${JSON.stringify(theme)} }));`);
   await browserContext.addInitScript(engine);
   const page = await browserContext.newPage();
@@ -81,7 +86,7 @@ export async function openPage(
   const complaints = [];
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(String(error)));
-  await page.goto(`${url}${route}`);
+  await page.goto(sceneUrl(url, { route, scenario, latency }));
   await page.waitForSelector('.sidebar');
   return { page, complaints, close: () => browserContext.close() };
 }

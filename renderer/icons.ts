@@ -3,6 +3,7 @@ export { default as ArrowDown } from '@lucide/svelte/icons/arrow-down';
 export { default as ArrowUp } from '@lucide/svelte/icons/arrow-up';
 export { default as ChartLine } from '@lucide/svelte/icons/chart-line';
 export { default as ChartSpline } from '@lucide/svelte/icons/chart-spline';
+export { default as Check } from '@lucide/svelte/icons/check';
 export { default as ChevronDown } from '@lucide/svelte/icons/chevron-down';
 export { default as ChevronLeft } from '@lucide/svelte/icons/chevron-left';
 export { default as ChevronRight } from '@lucide/svelte/icons/chevron-right';

@@ -32,4 +32,14 @@ export function depthOf(modules: Iterable<string>): number {
   return depth;
 }
 
+/** Parameters of adapters of these ranks: r · (in + out) each (method.md section 13). */
+export function adapterParameters(ranks: Readonly<Record<string, number>>, model: { embedDim: number | null; mlpRatio: number }): number {
+  const embedDim = model.embedDim ?? 0;
+  const hidden = Math.round(embedDim * model.mlpRatio);
+  return Object.entries(ranks).reduce((sum, [module, rank]) => {
+    const isMlp = module.includes('.mlp.');
+    return sum + rank * (embedDim + (isMlp ? hidden : embedDim));
+  }, 0);
+}
+
 export { FAMILIES, type Family };

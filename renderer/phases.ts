@@ -2,3 +2,5 @@
 import type { Phase } from '../main/protocol/run.ts';
 
 export const PHASE_NAMES: Record<Phase, string> = { full: 'Full', warmup: 'Joint warm-up', lora: 'LoRA' };
+/** Where there is no room for more. */
+export const PHASE_SHORT: Record<Phase, string> = { ...PHASE_NAMES, warmup: 'Joint' };

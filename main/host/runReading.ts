@@ -5,6 +5,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
+import { packSnapshots } from '../protocol/packedSnapshots.ts';
 import type { EpochRecord, EventRecord } from '../protocol/records.ts';
 import { PhaseSummary, type RunState, type RunSummary } from '../protocol/requests.ts';
 import type { StatusFile } from '../protocol/run.ts';
@@ -136,13 +137,14 @@ function split(records: NewRecords, isLive: IsLive): Pick<RunState, 'metrics' | 
   return {
     metrics: thinMetrics(metrics.filter(isLive)),
     epochs: epochs.filter(isLive),
-    snapshots: snapshots.filter(isLive),
+    snapshots: packSnapshots(snapshots.filter(isLive), (bytes) =>
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
+    ),
     // The journal tells of undone stretches too: nothing is dropped from it.
     events,
     abandoned: {
       metrics: thinMetrics(metrics.filter(isAbandoned)),
       epochs: epochs.filter(isAbandoned),
-      snapshots: snapshots.filter(isAbandoned),
     },
   };
 }

@@ -6,7 +6,8 @@
 import './jitless.ts';
 import { z } from 'zod';
 import { RunConfig } from './config.ts';
-import { EpochRecord, EventRecord, MetricsRecord, RankReason, RanksFile, SnapshotRecord } from './records.ts';
+import { PackedSnapshots } from './packedSnapshots.ts';
+import { EpochRecord, EventRecord, MetricsRecord, RankReason, RanksFile } from './records.ts';
 import { StatusFile } from './run.ts';
 
 export type RequestMap = Record<string, { arg: z.ZodType; result: z.ZodType }>;
@@ -51,10 +52,10 @@ export const RunState = z.object({
   summary: RunSummary,
   metrics: z.array(MetricsRecord),
   epochs: z.array(EpochRecord),
-  snapshots: z.array(SnapshotRecord),
+  snapshots: PackedSnapshots,
   events: z.array(EventRecord),
   /** Records of abandoned segments (after an undo or a crash), drawn dotted. */
-  abandoned: z.object({ metrics: z.array(MetricsRecord), snapshots: z.array(SnapshotRecord), epochs: z.array(EpochRecord) }),
+  abandoned: z.object({ metrics: z.array(MetricsRecord), epochs: z.array(EpochRecord) }),
   ranks: RanksFile.nullable(),
   phases: z.array(PhaseSummary),
   checkpoints: z.array(z.object({ step: z.number(), phase: z.string(), pinned: z.boolean(), bytes: z.number() })),

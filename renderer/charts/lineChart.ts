@@ -12,27 +12,25 @@ import {
   LogarithmicScale,
   PointElement,
 } from 'chart.js';
-import type { LineModel, LineSeries } from './model.ts';
-import { type OverlayState, overlayPlugin } from './overlay.ts';
+import { GUTTER } from './gutter.ts';
+import type { LineModel, LineSeries, Marker } from './model.ts';
+import { flagUnder, type OverlayState, overlayPlugin, scaleOf } from './overlay.ts';
 import { extent, logTicks, niceStep, type Point, roundRange, thin } from './series.ts';
 import type { ChartTheme } from './theme.ts';
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale);
-
-const RIGHT_GUTTER = 46;
-/** Room for a threshold handle beside the end labels. */
-const HANDLE_GUTTER = 64;
 
 export class LineChartView {
   readonly #canvas: HTMLCanvasElement;
   readonly #chart: Chart<'line', Point[]>;
   readonly #state: OverlayState;
   #frame = 0;
+  #isStale = true;
   #held: { key: string; range: [number, number] } | null = null;
 
   constructor(canvas: HTMLCanvasElement, model: LineModel, theme: ChartTheme) {
     this.#canvas = canvas;
-    this.#state = { model, theme, cursor: null, brush: null };
+    this.#state = { model, theme, cursor: null, event: null, brush: null };
     this.#chart = new Chart(
       canvas,
       configuration(() => this.#state),
@@ -41,7 +39,17 @@ export class LineChartView {
   }
 
   /** Shows another model or theme with the next frame. */
-  show(change: Partial<OverlayState>): void {
+  show(change: Partial<Pick<OverlayState, 'model' | 'theme'>>): void {
+    this.#isStale = true;
+    this.#schedule(change);
+  }
+
+  /** Moves crosshair or brush over the curves as they are: nothing is thinned or scaled anew. */
+  mark(change: Partial<Pick<OverlayState, 'cursor' | 'event' | 'brush'>>): void {
+    this.#schedule(change);
+  }
+
+  #schedule(change: Partial<OverlayState>): void {
     Object.assign(this.#state, change);
     if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#draw());
   }
@@ -71,6 +79,11 @@ export class LineChartView {
     return Math.min(bottom, Math.max(top, this.#chart.scales.y?.getPixelForValue(value) ?? 0));
   }
 
+  /** The event flag under a pixel. */
+  markerAt(x: number, y: number): Marker | null {
+    return flagUnder(this.#chart, this.#state.model.markers, x, y);
+  }
+
   get plotRight(): number {
     return this.#chart.chartArea.right;
   }
@@ -78,6 +91,11 @@ export class LineChartView {
   #draw(): void {
     this.#frame = 0;
     if (document.hidden || this.#canvas.clientWidth === 0) return;
+    if (!this.#isStale) {
+      this.#chart.draw();
+      return;
+    }
+    this.#isStale = false;
     const { model, theme } = this.#state;
     const columns = Math.max(50, Math.min(1000, Math.round(this.#canvas.clientWidth)));
     this.#chart.data.datasets = model.series.map((series) => dataset(series, model, theme, columns));
@@ -87,9 +105,9 @@ export class LineChartView {
 
   #applyScales(model: LineModel, theme: ChartTheme): void {
     const scales = this.#chart.options.scales;
-    const { x, y, right } = scales ?? {};
-    if (!x || !y || !right) return;
-    const tick = { color: theme.colour['fg-3'], font: { size: 11, family: theme.font } };
+    const { x, y, right, own } = scales ?? {};
+    if (!x || !y || !right || !own) return;
+    const tick = { color: theme.colour['fg-3'], font: { size: 11 * theme.scale, family: theme.font } };
     x.min = model.xRange[0];
     x.max = model.xRange[1];
     Object.assign(x.ticks ?? {}, tick);
@@ -105,8 +123,9 @@ export class LineChartView {
     right.display = model.rightLabel !== undefined && rightRange !== null;
     if (rightRange) [right.min, right.max] = roundRange(...rightRange);
     if (rightRange) (right.ticks as { stepSize?: number }).stepSize = niceStep((rightRange[1] - rightRange[0]) / 4 || 1);
+    own.max = ownTop(model);
     const layout = this.#chart.options.layout as { padding: Record<string, number> };
-    layout.padding = { top: 28, right: right.display ? 4 : model.thresholds.length > 0 ? HANDLE_GUTTER : RIGHT_GUTTER, left: 2, bottom: 0 };
+    layout.padding = { top: 12 + 16 * theme.scale, right: right.display ? 0 : GUTTER.right * theme.scale, left: 0, bottom: 0 };
   }
 
   /** Grows in round steps and never shrinks while the same stretch is shown. */
@@ -125,9 +144,17 @@ export class LineChartView {
   }
 }
 
+/** The largest value of the curves with a scale of their own. */
+function ownTop({ series, xRange }: LineModel): number {
+  const tops = series.filter(({ ownScale }) => ownScale).map(({ data }) => extent(data, ...xRange)?.[1] ?? 0);
+  return Math.max(1e-12, ...tops) * 1.02;
+}
+
 function valueExtent(model: LineModel, right: boolean): [number, number] | null {
   let range: [number, number] | null = null;
-  const values = model.series.filter((series) => (series.right ?? false) === right).map(({ data }) => extent(data, ...model.xRange));
+  const values = model.series
+    .filter((series) => scaleOf(series) === (right ? 'right' : 'y'))
+    .map(({ data }) => extent(data, ...model.xRange));
   const thresholds: [number, number][] = right
     ? []
     : model.thresholds.flatMap(({ value, draft }) => [
@@ -146,7 +173,7 @@ function dataset(series: LineSeries, model: LineModel, theme: ChartTheme, column
   const faint = series.raw === true;
   return {
     data: thin(series.data, model.xRange[0], model.xRange[1], columns),
-    yAxisID: series.right ? 'right' : 'y',
+    yAxisID: scaleOf(series),
     borderColor: faint ? `${colour}59` : colour,
     backgroundColor: colour,
     borderWidth: faint ? theme.rawWidth : series.abandoned ? 1 : theme.strongWidth,
@@ -169,7 +196,7 @@ function configuration(read: () => OverlayState): ChartConfiguration<'line', Poi
       responsive: true,
       maintainAspectRatio: false,
       events: [],
-      layout: { padding: { top: 28, right: RIGHT_GUTTER } },
+      layout: { padding: { top: 28, right: GUTTER.right } },
       scales: {
         x: {
           type: 'linear',
@@ -182,14 +209,21 @@ function configuration(read: () => OverlayState): ChartConfiguration<'line', Poi
           border: { display: false },
           grid: { drawTicks: false },
           ticks: { maxTicksLimit: 6, includeBounds: true, padding: 4, callback: (value) => read().model.formatTick(Number(value)) },
+          afterFit: (axis) => {
+            axis.width = GUTTER.left * read().theme.scale;
+          },
           afterBuildTicks: (axis) => {
             if (read().model.logY) axis.ticks = logTicks(axis.min, axis.max).map((value) => ({ value }));
           },
         },
+        own: { type: 'linear', axis: 'y', display: false, min: 0 },
         right: {
           type: 'linear',
           position: 'right',
           display: false,
+          afterFit: (axis) => {
+            axis.width = GUTTER.right * read().theme.scale;
+          },
           border: { display: false },
           grid: { display: false },
           ticks: { maxTicksLimit: 6, padding: 4, callback: (value) => rightTick(read().model, Number(value)) },

@@ -15,6 +15,8 @@ export interface LineSeries {
   abandoned?: boolean;
   /** Right axis, whose label is `LineModel.rightLabel`. */
   right?: boolean;
+  /** Over the height of the plot, from 0 to its largest value, without an axis: for a curve that lies beneath others, such as the LR. */
+  ownScale?: boolean;
   /** Text of one value, with its unit. */
   format: (value: number) => string;
   /** Marks single points, for sparse series such as one value per epoch. */
@@ -39,6 +41,7 @@ export interface Threshold {
 /** A vertical mark: an event of the journal, by its letter of product.md section 5. */
 export interface Marker {
   x: number;
+  step: number;
   letter: string;
   label: string;
 }

@@ -4,7 +4,7 @@
  */
 import type { Chart, Plugin } from 'chart.js';
 import type { LineModel, LineSeries, Marker } from './model.ts';
-import { nearest } from './series.ts';
+import { lastDrawn, nearest } from './series.ts';
 import type { ChartTheme } from './theme.ts';
 
 export interface OverlayState {
@@ -12,6 +12,8 @@ export interface OverlayState {
   theme: ChartTheme;
   /** Shared crosshair, in x units; null hides it. */
   cursor: number | null;
+  /** Step of the events picked out. */
+  event: number | null;
   /** Brush being dragged, in x units. */
   brush: [number, number] | null;
 }
@@ -46,8 +48,18 @@ export function overlayPlugin(read: () => OverlayState): Plugin<'line'> {
   };
 }
 
+/** The axis that a curve is drawn on. */
+export function scaleOf({ right, ownScale }: LineSeries): 'y' | 'right' | 'own' {
+  return ownScale ? 'own' : right ? 'right' : 'y';
+}
+
 function xPixel(chart: Chart, value: number): number {
   return chart.scales.x?.getPixelForValue(value) ?? 0;
+}
+
+/** A canvas font at the page's text size. */
+export function font({ font: family, scale }: ChartTheme, pixels: number, weight = 400): string {
+  return `${weight} ${pixels * scale}px ${family}`;
 }
 
 function drawPhases(chart: Chart, { model, theme }: OverlayState): void {
@@ -98,39 +110,53 @@ function drawBrush(chart: Chart, { brush, theme }: OverlayState): void {
   ctx.restore();
 }
 
+export interface Flag {
+  at: number;
+  text: string;
+  markers: Marker[];
+}
+
 /** Markers closer than 12 px become one flag with a count. */
-export function mergeMarkers(markers: readonly Marker[], pixel: (x: number) => number): { at: number; text: string }[] {
-  const flags: { at: number; text: string; count: number }[] = [];
+export function mergeMarkers(markers: readonly Marker[], pixel: (x: number) => number): Flag[] {
+  const flags: Flag[] = [];
   for (const marker of [...markers].sort((a, b) => a.x - b.x)) {
     const at = pixel(marker.x);
     const last = flags.at(-1);
     if (last && at - last.at < 12) {
-      last.count += 1;
-      last.text = String(last.count);
+      last.markers.push(marker);
+      last.text = String(last.markers.length);
     } else {
-      flags.push({ at, text: marker.letter, count: 1 });
+      flags.push({ at, text: marker.letter, markers: [marker] });
     }
   }
   return flags;
 }
 
-function drawMarkers(chart: Chart, { model, theme }: OverlayState): void {
+/** The marker whose flag lies under a pixel; of merged ones the first. */
+export function flagUnder(chart: Chart, markers: readonly Marker[], x: number, y: number): Marker | null {
+  if (y > chart.chartArea.top || y < chart.chartArea.top - 2 * FLAG) return null;
+  const flags = mergeMarkers(markers, (value) => xPixel(chart, value));
+  return flags.find(({ at }) => Math.abs(at - x) <= FLAG)?.markers[0] ?? null;
+}
+
+function drawMarkers(chart: Chart, { model, theme, event }: OverlayState): void {
   const { ctx, chartArea: area } = chart;
   ctx.save();
-  ctx.font = `600 9px ${theme.font}`;
+  ctx.font = font(theme, 9, 600);
   ctx.textAlign = 'center';
   ctx.textBaseline = 'middle';
-  for (const { at, text } of mergeMarkers(model.markers, (x) => xPixel(chart, x))) {
+  for (const { at, text, markers } of mergeMarkers(model.markers, (x) => xPixel(chart, x))) {
     if (at < area.left || at > area.right) continue;
     const x = Math.round(at) + 0.5;
-    ctx.strokeStyle = theme.colour['fg-3'];
+    const isChosen = markers.some(({ step }) => step === event);
+    ctx.strokeStyle = theme.colour[isChosen ? 'accent' : 'fg-3'];
     ctx.lineWidth = 1;
     ctx.setLineDash([3, 3]);
     ctx.beginPath();
     ctx.moveTo(x, area.top);
     ctx.lineTo(x, area.bottom);
     ctx.stroke();
-    ctx.fillStyle = theme.colour['fg-2'];
+    ctx.fillStyle = theme.colour[isChosen ? 'accent' : 'fg-2'];
     ctx.fillRect(x - FLAG / 2, area.top - FLAG, FLAG, FLAG);
     ctx.fillStyle = theme.colour.surface;
     ctx.fillText(text, x, area.top - FLAG / 2 + 0.5);
@@ -168,7 +194,7 @@ function drawVerdicts(chart: Chart, { model, theme }: OverlayState): void {
   if (!model.verdicts) return;
   const { ctx, chartArea: area } = chart;
   ctx.save();
-  ctx.font = `600 10px ${theme.font}`;
+  ctx.font = font(theme, 10, 600);
   ctx.textAlign = 'center';
   ctx.textBaseline = 'bottom';
   let free = Number.NEGATIVE_INFINITY;
@@ -198,8 +224,8 @@ function drawCursor(chart: Chart, { model, theme, cursor }: OverlayState): void 
     if (series.raw || series.abandoned) continue;
     const index = nearest(series.data.xs, cursor);
     const value = series.data.ys[index];
-    const scale = series.right ? chart.scales.right : chart.scales.y;
-    if (value === null || value === undefined || !scale) continue;
+    const scale = chart.scales[scaleOf(series)];
+    if (value === null || value === undefined || Number.isNaN(value) || !scale) continue;
     ctx.fillStyle = theme.colour[series.colour];
     ctx.beginPath();
     ctx.arc(xPixel(chart, series.data.xs[index] as number), scale.getPixelForValue(value), 3, 0, 2 * Math.PI);
@@ -221,7 +247,7 @@ function drawBest(chart: Chart, { model, theme }: OverlayState): void {
   ctx.beginPath();
   ctx.arc(x, y, 5, 0, 2 * Math.PI);
   ctx.stroke();
-  ctx.font = `500 11px ${theme.font}`;
+  ctx.font = font(theme, 11, 500);
   ctx.fillStyle = theme.colour.fg;
   ctx.textAlign = x > (area.left + area.right) / 2 ? 'right' : 'left';
   ctx.textBaseline = 'bottom';
@@ -250,10 +276,10 @@ function drawEndLabels(chart: Chart, { model, theme }: OverlayState): void {
   if (model.rightLabel) return;
   const labels = model.series.flatMap((series) => endLabel(chart, series, theme));
   ctx.save();
-  ctx.font = `500 11px ${theme.font}`;
+  ctx.font = font(theme, 11, 500);
   ctx.textAlign = 'left';
   ctx.textBaseline = 'middle';
-  for (const { text, colour, y } of spread(labels, area.top + 5, area.bottom - 5, 12)) {
+  for (const { text, colour, y } of spread(labels, area.top + 5, area.bottom - 5, 12 * theme.scale)) {
     ctx.fillStyle = colour;
     ctx.fillText(text, area.right + 5, y);
   }
@@ -261,8 +287,8 @@ function drawEndLabels(chart: Chart, { model, theme }: OverlayState): void {
 }
 
 function endLabel(chart: Chart, series: LineSeries, theme: ChartTheme): EndLabel[] {
-  const scale = series.right ? chart.scales.right : chart.scales.y;
-  const last = series.data.ys.findLastIndex((value) => value !== null && Number.isFinite(value));
+  const scale = chart.scales[scaleOf(series)];
+  const last = lastDrawn(series.data.ys);
   if (series.unlabelled || series.raw || last < 0 || !scale) return [];
   const y = scale.getPixelForValue(series.data.ys[last] as number);
   return [{ text: series.label, colour: theme.colour[series.colour], y }];
@@ -287,7 +313,7 @@ export function spread<T extends { y: number }>(items: readonly T[], top: number
 function drawAxisTitles(chart: Chart, { model, theme }: OverlayState): void {
   const { ctx, chartArea: area, width, height } = chart;
   ctx.save();
-  ctx.font = `11px ${theme.font}`;
+  ctx.font = font(theme, 11);
   ctx.fillStyle = theme.colour['fg-3'];
   ctx.textBaseline = 'top';
   ctx.textAlign = 'left';

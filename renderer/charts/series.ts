@@ -10,28 +10,33 @@ export interface Point {
 
 /** Two columns of equal length; xs rises, null or NaN is a gap. */
 export interface Columns {
-  xs: readonly number[];
-  ys: readonly (number | null)[];
+  xs: ArrayLike<number>;
+  ys: ArrayLike<number | null>;
 }
 
 /**
  * Exponential average, debiased as Adam does it, so that the first values are not pulled to zero. `weight` in [0, 1): 0 gives the
- * input back. Gaps stay gaps and do not enter the average.
+ * input back. Gaps stay gaps (NaN) and do not enter the average.
  */
-export function smooth(ys: readonly (number | null)[], weight: number): (number | null)[] {
-  if (weight <= 0) return [...ys];
-  let average = 0;
-  let bias = 1;
-  return ys.map((y) => {
-    if (y === null || !Number.isFinite(y)) return null;
-    average = weight * average + (1 - weight) * y;
-    bias *= weight;
-    return average / (1 - bias);
-  });
+export class Smoother {
+  #average = 0;
+  #bias = 1;
+  readonly #weight: number;
+
+  constructor(weight: number) {
+    this.#weight = weight;
+  }
+
+  next(y: number): number {
+    if (!Number.isFinite(y)) return Number.NaN;
+    this.#average = this.#weight * this.#average + (1 - this.#weight) * y;
+    this.#bias *= this.#weight;
+    return this.#average / (1 - this.#bias);
+  }
 }
 
 /** Index of the first x that is at least `value`. */
-export function lowerBound(xs: readonly number[], value: number): number {
+export function lowerBound(xs: ArrayLike<number>, value: number): number {
   let low = 0;
   let high = xs.length;
   while (low < high) {
@@ -94,7 +99,7 @@ function flush({ min, max, gap }: Bucket, into: Point[]): void {
   else into.push(max, min);
 }
 
-function copy(xs: readonly number[], ys: readonly (number | null)[], first: number, last: number): Point[] {
+function copy(xs: ArrayLike<number>, ys: ArrayLike<number | null>, first: number, last: number): Point[] {
   const points: Point[] = [];
   for (let i = first; i < last; i++) points.push({ x: xs[i] as number, y: ys[i] ?? Number.NaN });
   return points;
@@ -131,7 +136,7 @@ export function niceStep(value: number): number {
 }
 
 /** The index of the x nearest to `value`; -1 when there is none. */
-export function nearest(xs: readonly number[], value: number): number {
+export function nearest(xs: ArrayLike<number>, value: number): number {
   if (xs.length === 0) return -1;
   const right = Math.min(lowerBound(xs, value), xs.length - 1);
   const left = Math.max(0, right - 1);
@@ -154,4 +159,11 @@ export function logTicks(low: number, high: number): number[] {
   return Array.from({ length: Math.max(0, Math.floor(high / step + 1e-9) - first + 1) }, (_, i) =>
     Number(((first + i) * step).toPrecision(12)),
   );
+}
+
+/** The last value that can be drawn; -1 when there is none. */
+export function lastDrawn(ys: ArrayLike<number | null>): number {
+  let i = ys.length - 1;
+  while (i >= 0 && (ys[i] === null || !Number.isFinite(ys[i]))) i--;
+  return i;
 }

@@ -10,6 +10,8 @@ export interface ChartTheme {
   font: string;
   rawWidth: number;
   strongWidth: number;
+  /** Text size against the usual one: 2 at 200 %. */
+  scale: number;
 }
 
 /** Dash of each family, so that colour is never the only carrier. */
@@ -39,5 +41,6 @@ export function readTheme(): ChartTheme {
     font: style.getPropertyValue('--font').trim(),
     rawWidth: Number(style.getPropertyValue('--line-raw')),
     strongWidth: Number(style.getPropertyValue('--line-strong')),
+    scale: Number.parseFloat(style.fontSize) / 16,
   };
 }

@@ -7,4 +7,6 @@ export interface MenuEntry {
   /** Set where it cannot be done now: why. */
   reason?: string;
   danger?: boolean;
+  /** Set for an entry that is switched on and off; the menu stays open. */
+  checked?: boolean;
 }

@@ -7,9 +7,11 @@ import type { PhaseSummary, ReplayResult, RunState, RunSummary } from '../../mai
 import type { StatusFile } from '../../main/protocol/run.ts';
 import { type Api, errorText } from '../api.ts';
 import type { PhaseSpan } from '../charts/model.ts';
+import { FrameAnswers } from './frameAnswers.ts';
 import type { Notices } from './notices.svelte.ts';
 import { PlotState } from './plots.svelte.ts';
 import { RunRecords } from './records.ts';
+import { Snapshots } from './snapshots.ts';
 
 const ETA_EVERY_MS = 2000;
 const DRAW_EVERY_MS = 200;
@@ -43,7 +45,10 @@ export class ActiveRun {
   #drawnAt = 0;
   #redrawTimer: ReturnType<typeof setTimeout> | null = null;
   #judged = -1;
+  #judging = false;
+  #early: RunFrame[] | null = null;
   #askingState: Promise<void> | null = null;
+  readonly #answers = new FrameAnswers((sequence) => void this.#api.request('frames:ack', { runId: this.runId, sequence }).catch(() => {}));
   readonly #api: Api;
   readonly #notices: Notices;
 
@@ -70,6 +75,7 @@ export class ActiveRun {
     void this.catchUp();
     return () => {
       for (const end of ends) end();
+      this.#answers.flush();
       void this.#api.request('run:unsubscribe', { runId: this.runId }).catch(() => {});
     };
   }
@@ -86,25 +92,36 @@ export class ActiveRun {
     this.#askedAt = performance.now();
     try {
       const state = await this.#api.request('run:state', { runId: this.runId });
-      this.records.replace(state);
+      // From here on frames of the new count may come; they wait until the records are there.
+      this.#early = [];
+      const snapshots = await Snapshots.unpack(state.snapshots);
+      this.records.replace(state, snapshots);
       this.#state = state;
       this.#sequence = state.sequence;
       this.#live = state.live;
       this.#setStatus(state.summary.status);
       this.#loading = 'full';
       this.#version++;
+      const early = this.#early;
+      this.#early = null;
+      for (const frame of early) this.#take(frame);
       await this.#judge(true);
     } catch (error) {
+      this.#early = null;
       this.#problem = errorText(error);
       this.#loading = 'broken';
     }
   }
 
   #take(frame: RunFrame): void {
+    if (this.#early) {
+      this.#early.push(frame);
+      return;
+    }
     if (this.#loading !== 'full' || frame.sequence <= this.#sequence) return;
     const isGap = frame.sequence !== this.#sequence + 1;
     this.#sequence = frame.sequence;
-    void this.#api.request('frames:ack', { runId: this.runId, sequence: frame.sequence }).catch(() => {});
+    this.#answers.took(frame.sequence);
     if (isGap || !this.records.append(frame)) {
       void this.catchUp();
       return;
@@ -162,16 +179,15 @@ export class ActiveRun {
     void this.catchUp();
   }
 
-  /** The engine's verdicts over the recorded snapshots; asked again only when there is a new one. */
+  /** The engine's verdicts over the recorded snapshots; asked again only when there is a new one, one question at a time. */
   async #judge(force: boolean): Promise<void> {
     const last = this.records.snapshots.at(-1)?.step ?? -1;
-    if ((!force && last === this.#judged) || this.records.snapshots.length < 2) return;
+    if (this.#judging || (!force && last === this.#judged) || this.records.snapshots.length < 2) return;
+    this.#judging = true;
     this.#judged = last;
-    try {
-      this.#replay = await this.#api.request('replay', { runId: this.runId, settings: {} });
-    } catch {
-      this.#replay = null;
-    }
+    this.#replay = await this.#api.request('replay', { runId: this.runId, settings: {} }).catch(() => null);
+    this.#judging = false;
+    await this.#judge(false);
   }
 
   get loading(): 'busy' | 'full' | 'broken' {

@@ -8,6 +8,8 @@ export interface Command {
   title: string;
   /** `Mod+K`; Mod is Ctrl, or Cmd on a Mac. */
   keys?: string;
+  /** Shown beside it: a key that works elsewhere. */
+  hint?: string;
   /** Set where it cannot be done now: why. */
   reason?: string;
   run: () => void;
@@ -28,10 +30,18 @@ export function matchesKeys(event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'meta
 export function globalCommands(workbench: Workbench, overlays: Overlays): Command[] {
   const { navigation, preferences, runs } = workbench;
   const { route } = navigation;
+  const undoable = workbench.notices.newestUndo;
   const commands: Command[] = [
     { id: 'palette', title: 'Find an action', keys: 'Mod+K', run: () => (overlays.palette = true) },
     { id: 'palette-2', title: 'Find an action', keys: 'Mod+Shift+P', run: () => (overlays.palette = true) },
     { id: 'shortcuts', title: 'Show keyboard shortcuts', keys: 'Mod+?', run: () => (overlays.shortcuts = true) },
+    {
+      id: 'undo',
+      title: undoable ? `Undo: ${undoable.text}` : 'Undo',
+      keys: 'Mod+Z',
+      run: () => void (workbench.notices.undoNewest() || overlays.undo()),
+    },
+    { id: 'filter', title: 'Filter this screen', keys: 'Mod+F', run: focusFilter },
     { id: 'new-run', title: 'New run', keys: 'Mod+N', run: () => navigation.go({ screen: 'new' }) },
     { id: 'runs', title: 'Go to Runs', run: () => navigation.go({ screen: 'runs' }) },
     { id: 'compare', title: 'Go to Compare', run: () => navigation.go({ screen: 'compare', runs: [...runs.selected] }) },
@@ -55,7 +65,24 @@ export function globalCommands(workbench: Workbench, overlays: Overlays): Comman
   for (const { runId, status } of runs.all.slice(0, 200)) {
     commands.push({ id: `open-${runId}`, title: `Open run ${status.name}`, run: () => navigation.openRun(runId) });
   }
-  return [...commands, ...overlays.screenCommands];
+  const keys = preferences.get('keys');
+  return [
+    ...commands.map((command) => ({ ...command, ...(command.id in keys && { keys: keys[command.id] }) })),
+    ...overlays.screenCommands,
+  ];
+}
+
+/** Every screen that filters has one search field. */
+function focusFilter(): void {
+  document.querySelector<HTMLInputElement>('main input[type="search"]')?.focus();
+}
+
+/** How a key press is written in a shortcut; null for a modifier alone. */
+export function keysOf(event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'shiftKey' | 'altKey'>): string | null {
+  if (['Control', 'Meta', 'Shift', 'Alt'].includes(event.key) || event.altKey) return null;
+  const isSign = event.key.length === 1 && /\W/.test(event.key);
+  const key = event.key.length === 1 ? event.key.toUpperCase() : event.key;
+  return [...(event.ctrlKey || event.metaKey ? ['Mod'] : []), ...(event.shiftKey && !isSign ? ['Shift'] : []), key].join('+');
 }
 
 /**

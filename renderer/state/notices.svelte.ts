@@ -56,6 +56,20 @@ export class Notices {
     this.#announcement = text;
   }
 
+  /** The newest thing that can still be taken back. */
+  get newestUndo(): Toast | null {
+    return this.#toasts.findLast(({ undo }) => undo !== null) ?? null;
+  }
+
+  /** Takes it back; false when there is nothing. */
+  undoNewest(): boolean {
+    const toast = this.newestUndo;
+    if (!toast) return false;
+    this.dismissToast(toast.id);
+    void toast.undo?.();
+    return true;
+  }
+
   dismissToast(id: number): void {
     this.#toasts = this.#toasts.filter((toast) => toast.id !== id);
   }

@@ -1,19 +1,39 @@
-/** What lies above the screens: palette and shortcut list; and the commands that the screen on show adds to both. */
+/** What lies above the screens: palette and shortcut list; and what the screens on show add to them while they are there. */
 import { createContext } from 'svelte';
 import type { Command } from './commands.ts';
+
+/** What a screen lends to the whole window. */
+export interface Provided {
+  commands?: readonly Command[];
+  /** Commands read out of what is typed, such as "τ 0.8". */
+  typed?: (text: string) => Command[];
+  /** Takes back the newest thing; false when there is none. */
+  undo?: () => boolean;
+}
 
 export class Overlays {
   palette = $state(false);
   shortcuts = $state(false);
-  #screenCommands = $state.raw<readonly Command[]>([]);
+  #provided = $state.raw<readonly Provided[]>([]);
 
   get screenCommands(): readonly Command[] {
-    return this.#screenCommands;
+    return this.#provided.flatMap(({ commands = [] }) => commands);
   }
 
-  /** The commands of the screen on show; an effect of the screen sets and clears them. */
-  setScreenCommands(commands: readonly Command[]): void {
-    this.#screenCommands = commands;
+  typed(text: string): Command[] {
+    return this.#provided.flatMap(({ typed }) => typed?.(text) ?? []);
+  }
+
+  undo(): boolean {
+    return this.#provided.some(({ undo }) => undo?.() === true);
+  }
+
+  /** Until the function that is given back is called: an effect of the screen provides, its clean-up withdraws. */
+  provide(provided: Provided): () => void {
+    this.#provided = [...this.#provided, provided];
+    return () => {
+      this.#provided = this.#provided.filter((one) => one !== provided);
+    };
   }
 }
 

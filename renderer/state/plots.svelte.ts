@@ -8,8 +8,12 @@ export class PlotState {
   logChange = $state(true);
   /** Weight of the exponential average over losses and throughput, 0…0.99. */
   smoothing = $state(0.9);
+  /** Modules chosen on map, list or heatmap; the first two are drawn. */
+  modules = $state.raw<readonly string[]>(['blocks.0.attn.q']);
   #cursor = $state.raw<number | null>(null);
+  #event = $state.raw<number | null>(null);
   #zoom = $state.raw<[number, number] | null>(null);
+  readonly #before: ([number, number] | null)[] = [];
   #full = $state.raw<[number, number]>([0, 1]);
 
   get cursor(): number | null {
@@ -36,11 +40,25 @@ export class PlotState {
   setAxis(axis: XAxis): void {
     this.axis = axis;
     this.#zoom = null;
+    this.#before.length = 0;
     this.#cursor = null;
   }
 
   zoomTo(from: number, to: number): void {
-    if (to > from) this.#zoom = [from, to];
+    if (to > from) this.#setZoom([from, to]);
+  }
+
+  #setZoom(zoom: [number, number] | null): void {
+    this.#before.push(this.#zoom);
+    this.#zoom = zoom;
+  }
+
+  /** Takes the newest zoom back; false when there is none. */
+  undoZoom(): boolean {
+    const before = this.#before.pop();
+    if (before === undefined) return false;
+    this.#zoom = before;
+    return true;
   }
 
   /** Below 1 zooms in, above 1 out, round the crosshair or the middle. */
@@ -49,16 +67,28 @@ export class PlotState {
     const centre = this.#cursor ?? (from + to) / 2;
     const next: [number, number] = [centre - (centre - from) * factor, centre + (to - centre) * factor];
     const whole = next[0] <= this.#full[0] && next[1] >= this.#full[1];
-    this.#zoom = whole ? null : [Math.max(this.#full[0], next[0]), Math.min(this.#full[1], next[1])];
+    this.#setZoom(whole ? null : [Math.max(this.#full[0], next[0]), Math.min(this.#full[1], next[1])]);
   }
 
   reset(): void {
-    this.#zoom = null;
+    if (this.#zoom) this.#setZoom(null);
   }
 
-  /** Moves the crosshair to the next marker, round the end to the first. */
-  nextMarker(xs: readonly number[]): void {
-    const sorted = [...xs].sort((a, b) => a - b);
-    this.#cursor = sorted.find((x) => x > (this.#cursor ?? Number.NEGATIVE_INFINITY)) ?? sorted[0] ?? null;
+  /** The step whose events are picked out, in the journal and on every chart. */
+  get event(): number | null {
+    return this.#event;
+  }
+
+  /** Picks out the events of a step and puts the crosshair there. */
+  chooseEvent(step: number, x: number): void {
+    this.#event = step;
+    this.#cursor = x;
+  }
+
+  /** Goes to the next marker, round the end to the first. */
+  nextMarker(markers: readonly { x: number; step: number }[]): void {
+    const sorted = [...markers].sort((a, b) => a.x - b.x);
+    const next = sorted.find(({ x }) => x > (this.#cursor ?? Number.NEGATIVE_INFINITY)) ?? sorted[0];
+    if (next) this.chooseEvent(next.step, next.x);
   }
 }

@@ -11,6 +11,10 @@ interface Stored {
   singleKeys: boolean;
   hiddenColumns: string[];
   sampleBannerSeen: boolean;
+  /** Curves of the loss panel drawn on demand. */
+  curves: string[];
+  /** Shortcuts that were changed, by the command's id. */
+  keys: Record<string, string>;
 }
 
 const DEFAULTS: Stored = {
@@ -21,6 +25,8 @@ const DEFAULTS: Stored = {
   singleKeys: true,
   hiddenColumns: [],
   sampleBannerSeen: false,
+  curves: [],
+  keys: {},
 };
 const KEY = 'prelora.preferences';
 
@@ -30,6 +36,7 @@ export type KeyValueStore = Pick<Storage, 'getItem' | 'setItem'>;
 export class Preferences {
   #stored = $state.raw<Stored>(DEFAULTS);
   #system = $state<Theme>('light');
+  #forced = $state<Theme | null>(null);
   readonly #store: KeyValueStore;
 
   constructor(store: KeyValueStore) {
@@ -48,7 +55,13 @@ export class Preferences {
 
   /** The theme in force, with "system" resolved. */
   get theme(): Theme {
+    if (this.#forced) return this.#forced;
     return this.#stored.theme === 'system' ? this.#system : this.#stored.theme;
+  }
+
+  /** The theme that forced colours leave room for; null while there are none. */
+  setForcedTheme(theme: Theme | null): void {
+    this.#forced = theme;
   }
 
   /** Told by App.svelte when the system's scheme changes. */

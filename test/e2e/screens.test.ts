@@ -29,7 +29,7 @@ describe.skipIf(!findChromium())('the page', () => {
     const { page } = await browser.open({ route: '#/run/flowers-b/live' });
     for (let i = 0; i < 5; i++) await page.evaluate(() => window.scripted.tick('flowers-b', 40));
     await page.getByText('step 3,300 of').waitFor();
-    const rows = await tableOf(page, 'Speed');
+    const rows = await tableOf(page, 'Throughput, memory');
     const steps = rows.map(([step]) => Number(step));
     expect(steps.at(-1)).toBe(3300);
     expect(steps.every((step, i) => i === 0 || step - (steps[i - 1] ?? 0) === 10)).toBe(true);

@@ -1,6 +1,7 @@
 // @vitest-environment ../support/pageEnvironment.ts
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunFrame } from '../../main/protocol/events.ts';
+import { packSnapshots } from '../../main/protocol/packedSnapshots.ts';
 import type { RunState } from '../../main/protocol/requests.ts';
 import { ActiveRun } from '../../renderer/state/activeRun.svelte.ts';
 import { Notices } from '../../renderer/state/notices.svelte.ts';
@@ -26,9 +27,9 @@ function stateAt(step: number, sequence: number): RunState {
     summary: { config: history.config, status: statusAt(step) } as RunState['summary'],
     metrics: upTo(history.metrics),
     epochs: upTo(history.epochs),
-    snapshots: upTo(history.snapshots),
+    snapshots: packSnapshots(upTo(history.snapshots), (bytes) => Buffer.from(bytes).toString('base64')),
     events: [],
-    abandoned: { metrics: [], snapshots: [], epochs: [] },
+    abandoned: { metrics: [], epochs: [] },
     ranks: null,
     phases: [],
     checkpoints: [],
@@ -89,7 +90,7 @@ describe('frames', () => {
   it('append without a gap and without a double', () => {
     api.push('run:frame', frame(1, 1000, 1100));
     api.push('run:frame', frame(1, 1000, 1100));
-    expect(run.records.metrics.step).toEqual(history.metrics.filter(({ step }) => step <= 1100).map(({ step }) => step));
+    expect([...run.records.metrics.step]).toEqual(history.metrics.filter(({ step }) => step <= 1100).map(({ step }) => step));
     expect(api.asked.filter(({ name }) => name === 'frames:ack')).toHaveLength(1);
   });
 
@@ -98,7 +99,7 @@ describe('frames', () => {
     engineSequence = 5;
     api.push('run:frame', frame(5, 1300, 1400));
     await vi.waitFor(() => expect(run.records.metrics.step.at(-1)).toBe(1400));
-    expect(run.records.metrics.step).toEqual(history.metrics.filter(({ step }) => step <= 1400).map(({ step }) => step));
+    expect([...run.records.metrics.step]).toEqual(history.metrics.filter(({ step }) => step <= 1400).map(({ step }) => step));
   });
 
   it('of another run are not taken', () => {

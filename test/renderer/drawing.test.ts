@@ -18,7 +18,7 @@ const theme = {
 } as ChartTheme;
 
 it('merges flags closer than 12 px into one with a count', () => {
-  const markers = [0, 5, 11, 40].map((x) => ({ x, letter: 'E', label: '' }));
+  const markers = [0, 5, 11, 40].map((x) => ({ x, step: x, letter: 'E', label: '' }));
   expect(mergeMarkers(markers, (x) => x).map(({ text }) => text)).toEqual(['3', 'E']);
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { extent, logTicks, lowerBound, nearest, roundRange, smooth, thin } from '../../renderer/charts/series.ts';
+import { extent, logTicks, lowerBound, nearest, roundRange, Smoother, thin } from '../../renderer/charts/series.ts';
 
 const columns = fc
   .array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 3000 })
@@ -41,13 +41,18 @@ describe('thinning', () => {
 });
 
 describe('smoothing', () => {
+  const smooth = (ys: number[], weight: number): number[] => {
+    const smoother = new Smoother(weight);
+    return ys.map((y) => smoother.next(y));
+  };
+
   it('starts at the first value, because it is debiased', () => {
     expect(smooth([4, 4, 4], 0.9)).toEqual([expect.closeTo(4), expect.closeTo(4), expect.closeTo(4)]);
   });
 
   it('leaves gaps and changes nothing with weight 0', () => {
-    expect(smooth([1, null, 3], 0)).toEqual([1, null, 3]);
-    expect(smooth([1, null, 3], 0.5)[1]).toBeNull();
+    expect(smooth([1, Number.NaN, 3], 0)).toEqual([1, Number.NaN, 3]);
+    expect(smooth([1, Number.NaN, 3], 0.5)[1]).toBeNaN();
   });
 
   // TensorBoard's debiased moving average of 1, 2, 3 with weight 0.5, worked by hand: 1; 1.25/0.75; 2.125/0.875.

@@ -60,7 +60,7 @@ export function overlayModel(
     const runs = group.key === shown.chosen && group.runs.length > 1 ? [] : band;
     return [...runs, mean];
   });
-  const xs = series.flatMap(({ data }) => [data.xs[0] ?? 0, data.xs.at(-1) ?? 0]);
+  const xs = series.flatMap(({ data }) => [data.xs[0] ?? 0, data.xs[data.xs.length - 1] ?? 0]);
   return {
     yLabel: `${look.title}${look.unit ? `, ${look.unit}` : ''}`,
     xLabel: align === 'switch' ? 'after switch' : align,
@@ -70,11 +70,11 @@ export function overlayModel(
     formatTick: look.tick,
     series,
     thresholds: [],
-    markers: align === 'switch' ? [{ x: 0, letter: 'S', label: 'switch' }] : markersOf(visible, align),
+    markers: align === 'switch' ? [{ x: 0, step: 0, letter: 'S', label: 'switch' }] : markersOf(visible, align),
     phases: [],
     summary: `${look.title} of ${visible.length} ${visible.length === 1 ? 'line' : 'lines'}: ${series
       .filter(({ raw }) => !raw)
-      .map(({ label, data }) => `${label} ${look.format(data.ys.at(-1) ?? null)}`)
+      .map(({ label, data }) => `${label} ${look.format(data.ys[data.ys.length - 1] ?? null)}`)
       .join('; ')}.`,
   };
 }
@@ -83,7 +83,7 @@ function markersOf(groups: readonly Group[], align: Align) {
   if (align !== 'step') return [];
   return groups.flatMap(({ runs, label }) => {
     const step = runs[0]?.summary.status.switchStep;
-    return step === null || step === undefined ? [] : [{ x: step, letter: 'S', label: `${label}: switch` }];
+    return step === null || step === undefined ? [] : [{ x: step, step, letter: 'S', label: `${label}: switch` }];
   });
 }
 

@@ -1,8 +1,7 @@
 /** One module's history as chart models, and the figure each cell of the map shows. Drawing only; verdicts come from the engine. */
-import type { SnapshotRecord } from '../../../main/protocol/records.ts';
 import type { LineModel, LineSeries } from '../../charts/model.ts';
 import { formatChange, formatLoss } from '../../format.ts';
-import { moduleChange } from '../live/heat.ts';
+import type { Metric, Snapshots } from '../../state/snapshots.ts';
 import { formatX, type LiveSource, markersOf, xOfStep } from '../live/panels.ts';
 
 export const FIGURES = ['rank', 'change', 'norm', 'grad', 'displacement'] as const;
@@ -16,32 +15,38 @@ export const FIGURE_TITLES: Record<Figure, string> = {
   displacement: 'displacement',
 };
 
+const NORM_OF = { norm: 'weightNorm', grad: 'gradNorm', displacement: 'displacement' } as const;
+
 /** A figure of a module at one snapshot; rank is not one of a snapshot. */
 export function figureAt(
-  snapshots: readonly SnapshotRecord[],
+  snapshots: Snapshots,
   index: number,
   module: string,
-  figure: Figure,
-  metric: 'norm' | 'displacement',
+  figure: Exclude<Figure, 'rank'>,
+  metric: Metric,
 ): number | null {
-  const snapshot = snapshots[index];
-  const norms = snapshot?.modules[module];
-  if (!snapshot || !norms) return null;
-  if (figure === 'norm') return norms.weightNorm;
-  if (figure === 'grad') return norms.gradNorm;
-  if (figure === 'displacement') return norms.displacement;
-  const before = snapshots[index - 1];
-  return before ? moduleChange(before, snapshot, module, metric) : null;
+  if (figure !== 'change') return snapshots.norm(index, module, NORM_OF[figure]);
+  const change = snapshots.change(index, module, metric);
+  return Number.isNaN(change) ? null : change;
 }
 
 export function formatFigure(figure: Figure, value: number | null): string {
   return figure === 'change' ? formatChange(value) : formatLoss(value);
 }
 
+/** Two significant figures, as much as fits into a cell of the map. */
+export function shortFigure(value: number | null): string {
+  if (value === null) return '–';
+  if (!Number.isFinite(value)) return '∞';
+  if (value >= 99.5) return String(Math.round(value));
+  return value < 0.1 && value > 0 ? value.toFixed(2) : value.toPrecision(2);
+}
+
 /** Norm, change or gradient norm of up to two modules over the run. */
 export function moduleModel(source: LiveSource, modules: readonly string[], figure: Exclude<Figure, 'rank'>): LineModel {
   const { snapshots } = source.records;
   const { normMetric } = source.config.prelora;
+  const { steps } = snapshots;
   const colours = ['accent', 'validation'] as const;
   const series = modules.slice(0, 2).map(
     (module, i): LineSeries => ({
@@ -50,13 +55,13 @@ export function moduleModel(source: LiveSource, modules: readonly string[], figu
       colour: colours[i] ?? 'fg-2',
       dash: i === 0 ? [] : [6, 3],
       data: {
-        xs: snapshots.map(({ step }) => xOfStep(source, step)),
-        ys: snapshots.map((_, index) => figureAt(snapshots, index, module, figure, normMetric)),
+        xs: steps.map((step) => xOfStep(source, step)),
+        ys: steps.map((_, index) => figureAt(snapshots, index, module, figure, normMetric)),
       },
       format: (value) => formatFigure(figure, value),
     }),
   );
-  const last = series[0]?.data.ys.at(-1) ?? null;
+  const last = figureAt(snapshots, snapshots.length - 1, modules[0] ?? '', figure, normMetric);
   return {
     yLabel: FIGURE_TITLES[figure],
     xLabel: source.axis,

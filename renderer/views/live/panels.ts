@@ -1,11 +1,11 @@
 /** From a run's records to the models of the Live charts and to their tables. Pure: plain data in, plain data out. */
 import type { RunConfig } from '../../../main/protocol/config.ts';
+import type { EpochRecord } from '../../../main/protocol/records.ts';
 import type { ReplayResult } from '../../../main/protocol/requests.ts';
 import type { StatusFile } from '../../../main/protocol/run.ts';
 import type { LineModel, LineSeries, Marker, PhaseSpan, Threshold } from '../../charts/model.ts';
-import { lowerBound, smooth } from '../../charts/series.ts';
+import { lowerBound } from '../../charts/series.ts';
 import { FAMILY_DASH } from '../../charts/theme.ts';
-import type { TableCell, TableModel } from '../../components/tableModel.ts';
 import {
   formatAccuracy,
   formatBytes,
@@ -16,13 +16,13 @@ import {
   formatLr,
   formatMs,
   formatRate,
-  plain,
 } from '../../format.ts';
 import { eventWords, markerLetter } from '../../journal.ts';
 import { FAMILIES } from '../../modules.ts';
-import type { Thresholds } from '../../state/activeRun.svelte.ts';
+import type { ActiveRun, Thresholds } from '../../state/activeRun.svelte.ts';
 import type { XAxis } from '../../state/plots.svelte.ts';
-import type { RunRecords } from '../../state/records.ts';
+import type { MetricName, RunRecords } from '../../state/records.ts';
+import { type ShownWindow, shownWindows } from './changes.ts';
 
 const GIB = 2 ** 30;
 
@@ -38,6 +38,21 @@ export interface LiveSource {
   logLoss: boolean;
   logChange: boolean;
   smoothing: number;
+  /** Curves drawn beside the usual ones. */
+  curves: ReadonlySet<ExtraCurve>;
+}
+
+/** Curves of the loss panel that are drawn on demand. */
+export const EXTRA_CURVES = { trainTop1: 'train top-1', valTop5: 'val top-5', lr: 'learning rate' } as const;
+export type ExtraCurve = keyof typeof EXTRA_CURVES;
+
+/** A run as the panels look at it; a new object per version, so that everything derived from it is made anew. Null until it is read. */
+export function liveSource(run: ActiveRun, change: Partial<LiveSource> = {}): LiveSource | null {
+  const { status, summary, replay, phaseSpans, plots, records } = run;
+  if (!status || !summary || run.version < 0) return null;
+  const { axis, range, logLoss, logChange, smoothing } = plots;
+  const { config } = summary;
+  return { records, status, config, replay, phaseSpans, axis, range, logLoss, logChange, smoothing, curves: new Set(), ...change };
 }
 
 /** Where a step lies on the chosen axis. */
@@ -64,7 +79,7 @@ const X_LABELS: Record<XAxis, string> = { step: 'step', epoch: 'epoch', time: 't
 export function markersOf(source: LiveSource): Marker[] {
   return source.records.events.flatMap((event) => {
     const letter = markerLetter(event.kind);
-    return letter === null ? [] : [{ x: xOfStep(source, event.step), letter, label: eventWords(event) }];
+    return letter === null ? [] : [{ x: xOfStep(source, event.step), step: event.step, letter, label: eventWords(event) }];
   });
 }
 
@@ -81,47 +96,46 @@ function base(source: LiveSource): Pick<LineModel, 'xLabel' | 'xRange' | 'format
 }
 
 /** x of every metrics row on the chosen axis. */
-function metricXs({ records: { metrics }, axis }: LiveSource): number[] {
+function metricXs({ records: { metrics }, axis }: LiveSource): Float64Array {
   return axis === 'step' ? metrics.step : axis === 'epoch' ? metrics.epoch : metrics.seconds;
 }
 
-/** A faint raw curve and a strong smoothed one, named as such. */
-function rawAndSmooth(series: LineSeries, smoothing: number): LineSeries[] {
-  if (smoothing <= 0) return [series];
-  const raw: LineSeries = { ...series, key: `${series.key}-raw`, raw: true, unlabelled: true };
-  return [raw, { ...series, data: { xs: series.data.xs, ys: smooth(series.data.ys, smoothing) } }];
+/** A metric as it was recorded, faint, and a strong smoothed curve of it; alone when nothing is smoothed. */
+function rawAndSmooth(source: LiveSource, name: MetricName, look: Omit<LineSeries, 'data'>): LineSeries[] {
+  const xs = metricXs(source);
+  const raw: LineSeries = { ...look, data: { xs, ys: source.records.metrics[name] } };
+  if (source.smoothing <= 0) return [raw];
+  return [
+    { ...raw, key: `${look.key}-raw`, raw: true, unlabelled: true },
+    { ...look, data: { xs, ys: source.records.smoothed(name, source.smoothing) } },
+  ];
 }
 
 export function lossModel(source: LiveSource): LineModel {
-  const { records, status, smoothing } = source;
+  const { records, status } = source;
   const { epochs } = records;
   const epochXs = epochs.map(({ step }) => xOfStep(source, step));
-  const train: LineSeries = {
-    key: 'train',
-    label: 'train loss',
-    colour: 'accent',
-    data: { xs: metricXs(source), ys: records.metrics.loss },
-    format: formatLoss,
-  };
-  const val: LineSeries = {
-    key: 'val',
-    label: 'val loss',
-    colour: 'validation',
-    dash: [6, 3],
-    data: { xs: epochXs, ys: epochs.map(({ valLoss }) => valLoss) },
-    format: formatLoss,
+  const train = { key: 'train', label: 'train loss', colour: 'accent', format: formatLoss } as const;
+  const perEpoch = (look: Omit<LineSeries, 'data' | 'points'>, of: (epoch: EpochRecord) => number | null): LineSeries => ({
+    ...look,
     points: true,
-  };
-  const top1: LineSeries = {
-    key: 'top1',
-    label: 'val top-1',
-    colour: 'ok',
-    dash: [2, 2],
-    right: true,
-    data: { xs: epochXs, ys: epochs.map(({ valTop1 }) => valTop1) },
-    format: formatAccuracy,
-    points: true,
-  };
+    data: { xs: epochXs, ys: epochs.map(of) },
+  });
+  const accuracy = { right: true, format: formatAccuracy } as const;
+  const series = [
+    ...rawAndSmooth(source, 'loss', train),
+    perEpoch({ key: 'val', label: 'val loss', colour: 'validation', dash: [6, 3], format: formatLoss }, ({ valLoss }) => valLoss),
+    perEpoch({ ...accuracy, key: 'top1', label: 'val top-1', colour: 'ok', dash: [2, 2] }, ({ valTop1 }) => valTop1),
+  ];
+  if (source.curves.has('valTop5')) {
+    series.push(perEpoch({ ...accuracy, key: 'top5', label: 'val top-5', colour: 'v', dash: [8, 2, 2, 2] }, ({ valTop5 }) => valTop5));
+  }
+  if (source.curves.has('trainTop1')) {
+    series.push(
+      perEpoch({ ...accuracy, key: 'trainTop1', label: 'train top-1', colour: 'fc2', dash: [1, 3] }, ({ trainTop1 }) => trainTop1),
+    );
+  }
+  if (source.curves.has('lr')) series.push(lrSeries(source));
   const abandoned: LineSeries = {
     ...train,
     key: 'abandoned',
@@ -135,7 +149,7 @@ export function lossModel(source: LiveSource): LineModel {
     logY: source.logLoss,
     yLabel: 'loss',
     rightLabel: 'top-1, %',
-    series: [...(records.abandoned.metrics.length > 0 ? [abandoned] : []), ...rawAndSmooth(train, smoothing), val, top1],
+    series: records.abandoned.metrics.length > 0 ? [abandoned, ...series] : series,
     formatTick: (value) => String(Number(value.toPrecision(3))),
     formatRightTick: (value) => String(Math.round(value * 1000) / 10),
     ...(best && {
@@ -166,13 +180,7 @@ function trend(values: readonly (number | null)[]): string {
 export function throughputModel(source: LiveSource): LineModel {
   const { records } = source;
   const xs = metricXs(source);
-  const speed: LineSeries = {
-    key: 'speed',
-    label: 'img/s',
-    colour: 'accent',
-    data: { xs, ys: records.metrics.imagesPerSecond },
-    format: formatRate,
-  };
+  const speed = { key: 'speed', label: 'img/s', colour: 'accent', format: formatRate } as const;
   const memory: LineSeries = {
     key: 'memory',
     label: 'memory',
@@ -180,7 +188,7 @@ export function throughputModel(source: LiveSource): LineModel {
     dash: [6, 3],
     right: true,
     // In GiB, so that the axis has round ticks.
-    data: { xs, ys: records.metrics.memoryBytes.map((bytes) => (bytes === null ? null : bytes / GIB)) },
+    data: { xs, ys: records.metrics.memoryBytes.map((bytes) => bytes / GIB) },
     format: (value) => formatBytes(value * GIB),
   };
   return {
@@ -188,7 +196,7 @@ export function throughputModel(source: LiveSource): LineModel {
     logY: false,
     yLabel: 'images/s',
     rightLabel: 'memory, GiB',
-    series: [...rawAndSmooth(speed, source.smoothing), memory],
+    series: [...rawAndSmooth(source, 'imagesPerSecond', speed), memory],
     formatTick: formatCount,
     formatRightTick: (value) => value.toFixed(2),
     summary: `${formatRate(records.metrics.imagesPerSecond.at(-1))}, ${formatMs(records.metrics.stepMs.at(-1))} per step, ${formatBytes(records.metrics.memoryBytes.at(-1))} in use.`,
@@ -201,7 +209,7 @@ export interface ThresholdHooks {
 }
 
 export function changeModel(source: LiveSource, { draft, setDraft }: ThresholdHooks, withLr: boolean): LineModel {
-  const windows = source.replay?.windows ?? [];
+  const windows = shownWindows(source);
   const { tau } = source.config.prelora;
   const limit = draft.tau ?? tau;
   const xs = windows.map(({ step }) => xOfStep(source, step));
@@ -226,9 +234,19 @@ export function changeModel(source: LiveSource, { draft, setDraft }: ThresholdHo
     thresholds: [
       threshold({ label: 'τ weight threshold', value: tau, draft: draft.tau, onDraft: setDraft && ((value) => setDraft({ tau: value })) }),
     ],
-    verdicts: windows.map(({ step, weightsOk }) => ({ x: xOfStep(source, step), ok: weightsOk })),
+    verdicts: verdictsOf(source, windows, ({ weightsOk }) => weightsOk),
     summary: changeSummary(source, limit),
   };
+}
+
+type Verdict = NonNullable<ShownWindow['verdict']>;
+
+function verdictsOf(
+  source: LiveSource,
+  windows: readonly ShownWindow[],
+  isOk: (verdict: Verdict) => boolean,
+): { x: number; ok: boolean }[] {
+  return windows.flatMap(({ step, verdict }) => (verdict ? [{ x: xOfStep(source, step), ok: isOk(verdict) }] : []));
 }
 
 function lrSeries(source: LiveSource): LineSeries {
@@ -236,7 +254,8 @@ function lrSeries(source: LiveSource): LineSeries {
     key: 'lr',
     label: 'LR',
     colour: 'fg-3',
-    right: true,
+    dash: [3, 2],
+    ownScale: true,
     data: { xs: metricXs(source), ys: source.records.metrics.lr },
     format: formatLr,
   };
@@ -256,8 +275,19 @@ export function changeSummary({ replay }: Pick<LiveSource, 'replay'>, tau: numbe
   return `${below} of ${entries.length} families below τ ${formatChange(tau)} at step ${formatCount(last.step)}; the highest is ${family} with ${formatChange(change, tau)}.`;
 }
 
+/** The newest verdict in words; empty once nothing is tested any more. */
+export function verdictWords(source: LiveSource): string {
+  const { config, records, replay, status } = source;
+  if (status.phase !== 'full') return '';
+  const { tau, zeta, windowSize } = config.prelora;
+  const last = replay?.windows.at(-1);
+  if (!last) return `First test needs ${windowSize} snapshots; there are ${records.snapshots.length}.`;
+  const loss = `loss ${formatChange(last.lossChange, zeta)} ${last.lossChange <= zeta ? '≤' : '>'} ζ ${formatChange(zeta)}`;
+  return `Test: ${changeSummary(source, tau)} ${loss}.`;
+}
+
 export function lossChangeModel(source: LiveSource, { draft, setDraft }: ThresholdHooks): LineModel {
-  const windows = source.replay?.windows ?? [];
+  const windows = shownWindows(source);
   const { zeta } = source.config.prelora;
   const limit = draft.zeta ?? zeta;
   const last = windows.at(-1);
@@ -278,7 +308,7 @@ export function lossChangeModel(source: LiveSource, { draft, setDraft }: Thresho
     thresholds: [
       threshold({ label: 'ζ loss threshold', value: zeta, draft: draft.zeta, onDraft: setDraft && ((value) => setDraft({ zeta: value })) }),
     ],
-    verdicts: windows.map(({ step, lossOk }) => ({ x: xOfStep(source, step), ok: lossOk })),
+    verdicts: verdictsOf(source, windows, ({ lossOk }) => lossOk),
     summary: last
       ? `Loss change ${formatChange(last.lossChange, limit)} at step ${formatCount(last.step)}, threshold ζ ${formatChange(limit)}.`
       : 'No comparison yet.',
@@ -292,55 +322,5 @@ export function lrFall({ records: { metrics, snapshots } }: Pick<LiveSource, 're
   if (from === undefined || to === undefined) return null;
   const before = metrics.lr[lowerBound(metrics.step, from)];
   const after = metrics.lr[Math.min(lowerBound(metrics.step, to), metrics.lr.length - 1)];
-  return typeof before === 'number' && typeof after === 'number' && before > 0 ? 1 - after / before : null;
-}
-
-function cell(value: number | null | undefined, format: (value: number | null | undefined) => string): TableCell {
-  return { text: format(value), copy: plain(value) };
-}
-
-export function metricsTable({ records: { metrics } }: LiveSource): TableModel {
-  return {
-    columns: ['step', 'train loss', 'LR', 'images/s', 'ms/step', 'memory'],
-    rows: metrics.step.map((step, i) => [
-      cell(step, formatCount),
-      cell(metrics.loss[i], formatLoss),
-      cell(metrics.lr[i], formatLr),
-      cell(metrics.imagesPerSecond[i], formatRate),
-      cell(metrics.stepMs[i], formatMs),
-      cell(metrics.memoryBytes[i], formatBytes),
-    ]),
-  };
-}
-
-export function epochsTable({ records: { epochs } }: LiveSource): TableModel {
-  return {
-    columns: ['epoch', 'step', 'train loss', 'val loss', 'val top-1', 'val top-5'],
-    rows: epochs.map((epoch) => [
-      cell(epoch.epoch, formatCount),
-      cell(epoch.step, formatCount),
-      cell(epoch.trainLoss, formatLoss),
-      cell(epoch.valLoss, formatLoss),
-      cell(epoch.valTop1, formatAccuracy),
-      cell(epoch.valTop5, formatAccuracy),
-    ]),
-  };
-}
-
-export function windowsTable({ replay, config }: LiveSource): TableModel {
-  const { tau, zeta } = config.prelora;
-  return {
-    columns: ['step', ...FAMILIES, 'loss', 'verdict'],
-    rows: (replay?.windows ?? []).map((window) => [
-      cell(window.step, formatCount),
-      ...FAMILIES.map((family) => cell(window.families[family], (value) => formatChange(value, tau))),
-      cell(window.lossChange, (value) => formatChange(value, zeta)),
-      verdictCell(window),
-    ]),
-  };
-}
-
-function verdictCell({ weightsOk, lossOk }: { weightsOk: boolean; lossOk: boolean }): TableCell {
-  const text = weightsOk && lossOk ? '✓ passes' : `✗ ${weightsOk ? 'loss' : 'weights'}`;
-  return { text, copy: String(weightsOk && lossOk) };
+  return before !== undefined && after !== undefined && before > 0 ? 1 - after / before : null;
 }

@@ -10,6 +10,7 @@ import { parseConfig, resolveWithData } from '../../../main/core/resolveConfig.t
 import type { ResolvedConfig } from '../../../main/protocol/config.ts';
 import { RunConfig } from '../../../main/protocol/config.ts';
 import type { PushEvents } from '../../../main/protocol/events.ts';
+import { packSnapshots } from '../../../main/protocol/packedSnapshots.ts';
 import type { EventRecord } from '../../../main/protocol/records.ts';
 import { type ErrorCode, PreloraError, type Reply } from '../../../main/protocol/reply.ts';
 import {
@@ -47,21 +48,34 @@ interface ScriptedRun {
   freezeStep: number | null;
 }
 
-export type Scenario = 'full' | 'empty' | 'broken';
+/** A run to begin with. */
+export type ScriptedPlan = RunPlan & { status: RunStatus; tags?: string[]; problem?: string; odd?: boolean };
+
+export interface ScriptedOptions {
+  /** The runs cannot be listed. */
+  isBroken?: boolean;
+  /** Rows that the table of runs has besides. */
+  copies?: number;
+  /** Classes of an evaluation; null takes those of the data. */
+  classCount?: number | null;
+}
 
 export class ScriptedEngine {
   readonly #runs = new Map<string, ScriptedRun>();
   readonly #listeners = new Map<string, Set<(payload: unknown) => void>>();
-  readonly #scenario: Scenario;
+  readonly #options: ScriptedOptions;
   #installTimer: ReturnType<typeof setTimeout> | undefined;
   #created = 0;
   /** Requests so far, for assertions. */
   readonly asked: { name: string; arg: unknown }[] = [];
   latencyMs = 0;
 
-  constructor(plans: readonly (RunPlan & { status: RunStatus; tags?: string[]; problem?: string })[], scenario: Scenario) {
-    this.#scenario = scenario;
-    for (const plan of plans) this.#add(plan, plan.status, plan);
+  constructor(plans: readonly ScriptedPlan[], options: ScriptedOptions = {}) {
+    this.#options = options;
+    for (const plan of plans) {
+      const { history } = this.#add(plan, plan.status, plan);
+      if (plan.odd) makeOdd(history);
+    }
   }
 
   #add(plan: RunPlan, status: RunStatus, about: { tags?: string[]; problem?: string } = {}): ScriptedRun {
@@ -161,13 +175,14 @@ export class ScriptedEngine {
   readonly handlers = {
     'app:describe': async () => this.#describe(),
     'runs:list': async () => {
-      if (this.#scenario === 'broken') {
+      if (this.#options.isBroken) {
         throw new PreloraError(
           'run-damaged',
           'The data root /data/prelora cannot be read: permission denied. Check its owner, then retry.',
         );
       }
-      return [...this.#runs.values()].filter((run) => !run.trashed).map((run) => this.#summary(run));
+      const rows = [...this.#runs.values()].filter((run) => !run.trashed).map((run) => this.#summary(run));
+      return [...rows, ...copiesOf(rows, this.#options.copies ?? 0)];
     },
     'runs:rename': async ({ runId, name }) => {
       this.#run(runId).config = { ...this.#run(runId).config, name };
@@ -264,7 +279,7 @@ export class ScriptedEngine {
       this.#journal(runId, 'undone', { from: run.step, to });
     },
     replay: async ({ runId, settings }) => this.#replay(this.#run(runId), settings),
-    evaluate: async ({ runId, checkpoint }) => evaluate(this.#run(runId), checkpoint),
+    evaluate: async ({ runId, checkpoint }) => evaluate(this.#run(runId), checkpoint, this.#options.classCount ?? CLASS_NAMES.length),
     predict: async ({ sample }) => {
       const truth = (sample ?? 3) % CLASS_NAMES.length;
       const classes = CLASS_NAMES.map((name, index) => ({ name, probability: index === truth ? 0.86 : 0.14 / 9 }));
@@ -386,16 +401,16 @@ export class ScriptedEngine {
       summary: this.#summary(run),
       metrics: upTo(history.metrics),
       epochs: upTo(history.epochs),
-      snapshots: upTo(history.snapshots),
+      snapshots: packSnapshots(upTo(history.snapshots), toBase64),
       events: [...upTo(history.events), ...run.extra],
-      abandoned: { metrics: [], snapshots: [], epochs: [] },
+      abandoned: { metrics: [], epochs: [] },
       ranks: phase === 'full' ? null : history.ranks,
       phases: this.#phases(run, phase),
       checkpoints: [
         { step: Math.max(0, run.step - 250), phase, pinned: false, bytes: 0.032 * GIB },
         ...(run.switchStep !== null && phase !== 'full' ? [{ step: run.switchStep, phase: 'full', pinned: true, bytes: 0.032 * GIB }] : []),
       ],
-      classNames: CLASS_NAMES,
+      classNames: this.#options.classCount ? Array.from({ length: this.#options.classCount }, (_, i) => `class ${i}`) : CLASS_NAMES,
       live: run.status === 'running' || run.status === 'paused',
       sequence: run.sequence,
     });
@@ -483,6 +498,41 @@ export class ScriptedEngine {
   }
 }
 
+/** Rows with names of their own, for a table of thousands. */
+function copiesOf(rows: readonly RunSummary[], count: number): RunSummary[] {
+  return Array.from({ length: count }, (_, i) => {
+    const row = rows[i % rows.length] as RunSummary;
+    return { ...row, runId: `copy-${i}`, status: { ...row.status, runId: `copy-${i}`, name: `copy ${i}` } };
+  });
+}
+
+/** A loss that is no number, metrics and accuracies that are missing, a kind of event nobody knows, a clock that jumps back. */
+function makeOdd({ metrics, epochs, events }: History): void {
+  for (const record of metrics) {
+    if (record.step % 500 === 0) record.loss = Number.NaN;
+    if (record.step > 1000 && record.step < 1500) Object.assign(record, { imagesPerSecond: null, memoryBytes: null, stepMs: null });
+  }
+  for (const epoch of epochs) if (epoch.epoch % 3 === 0) Object.assign(epoch, { valTop1: null, valTop5: null, valLoss: null });
+  const first = events[0];
+  if (!first) return;
+  events.push({
+    ...first,
+    kind: 'teleported',
+    step: 2000,
+    time: '1999-12-31T23:59:59.000Z',
+    by: 'program',
+    detail: { words: 'from the future' },
+  });
+  events.sort((a, b) => a.step - b.step);
+}
+
+/** As Node's Buffer writes it. */
+export function toBase64(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
 type ConfigLike = { name?: string; train?: object; model?: object; data?: object; prelora?: object };
 
 export const SCRIPTED_CONFIG = {
@@ -554,17 +604,27 @@ function inspect(data: unknown) {
   };
 }
 
-function evaluate(run: ScriptedRun, checkpoint: 'last' | 'best' | number) {
+function evaluate(run: ScriptedRun, checkpoint: 'last' | 'best' | number, classes: number) {
   const epoch = run.history.epochs.filter(({ step }) => step <= run.step).at(-1);
   if (!epoch) throw new PreloraError('not-found', 'There is no checkpoint yet; the first comes at step 250.');
-  const confusion = CLASS_NAMES.map((_, truth) => {
-    const row = CLASS_NAMES.map((_, predicted) => (predicted === truth ? 0 : Math.round(Math.max(0, 24 * noise(truth, predicted, 9)))));
+  const names = Array.from({ length: classes });
+  const confusion = names.map((_, truth) => {
+    const row = names.map((_, predicted) =>
+      predicted === truth || predicted > 9 ? 0 : Math.round(Math.max(0, 24 * noise(truth, predicted, 9))),
+    );
     row[truth] = 1000 - row.reduce((sum, value) => sum + value, 0);
     return row;
   });
   const correct = confusion.reduce((sum, row, index) => sum + (row[index] ?? 0), 0);
   const step = typeof checkpoint === 'number' ? checkpoint : epoch.step;
-  return { step, valLoss: epoch.valLoss ?? 0, valTop1: correct / 10_000, valTop5: epoch.valTop5 ?? 0, count: 10_000, confusion };
+  return {
+    step,
+    valLoss: epoch.valLoss ?? 0,
+    valTop1: correct / (1000 * classes),
+    valTop5: epoch.valTop5 ?? 0,
+    count: 1000 * classes,
+    confusion,
+  };
 }
 
 /** Enough YAML for a config: two levels, JSON values. The real host uses the yaml package. */

@@ -1,7 +1,7 @@
-/** One browser for a test file: opens the built page on a scripted engine, and closes what a test opened. */
+/** One browser for a test file: opens the built page on a scripted engine, and closes what a test opened unless it is to be kept. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import { bundleEngine, launch, type OpenOptions, openPage, servePage } from '../../../build/scriptedPage.mjs';
+import { bundleEngine, launch, type OpenOptions, openPage, sceneUrl, servePage } from '../../../build/scriptedPage.mjs';
 import type { ScriptedEngine } from '../scripted/engine.ts';
 
 declare global {
@@ -12,9 +12,11 @@ declare global {
 
 export interface ScriptedBrowser {
   open(options?: Partial<OpenOptions>): Promise<{ page: Page; complaints: string[] }>;
+  /** Loads another scene in an open page, with an engine that starts anew. */
+  go(page: Page, scene: Parameters<typeof sceneUrl>[1]): Promise<void>;
 }
 
-export function scriptedBrowser(): ScriptedBrowser {
+export function scriptedBrowser({ keep = false } = {}): ScriptedBrowser {
   let browser: Browser;
   let server: Awaited<ReturnType<typeof servePage>>;
   let engine: string;
@@ -23,7 +25,7 @@ export function scriptedBrowser(): ScriptedBrowser {
     [browser, server, engine] = await Promise.all([launch(), servePage(), bundleEngine()]);
   });
   afterEach(async () => {
-    for (const close of opened.splice(0)) await close();
+    if (!keep) for (const close of opened.splice(0)) await close();
   });
   afterAll(async () => {
     await browser?.close();
@@ -34,6 +36,10 @@ export function scriptedBrowser(): ScriptedBrowser {
       const { page, complaints, close } = await openPage(browser, { url: server.url, engine, ...options });
       opened.push(close);
       return { page, complaints };
+    },
+    async go(page, scene) {
+      await page.goto(sceneUrl(server.url, scene));
+      await page.waitForSelector('.sidebar');
     },
   };
 }

@@ -1,0 +1,114 @@
+/**
+ * Snapshots as the charts read them: a head each and one row of norms, kept as plain numbers, because 5,000 snapshots of 144 modules
+ * as objects are 70 MB and slow to walk. Filled from a packed message between frames, then by live records.
+ */
+import { NORMS, normsOf, type PackedSnapshots, type SnapshotHead } from '../../main/protocol/packedSnapshots.ts';
+import type { SnapshotRecord } from '../../main/protocol/records.ts';
+import { NumberColumn } from './numberColumn.ts';
+
+export type Norm = (typeof NORMS)[number];
+export type Metric = 'norm' | 'displacement';
+
+const WEIGHT = NORMS.indexOf('weightNorm');
+const DISPLACEMENT = NORMS.indexOf('displacement');
+
+/** Work done at a stretch while unpacking; the page draws in between. */
+const UNPACK_MS = 8;
+
+export class Snapshots {
+  #modules: readonly string[] = [];
+  #places = new Map<string, number>();
+  #heads: SnapshotHead[] = [];
+  #norms = new NumberColumn();
+
+  get modules(): readonly string[] {
+    return this.#modules;
+  }
+
+  get length(): number {
+    return this.#heads.length;
+  }
+
+  /** As of an array: negative counts from the end. */
+  at(index: number): SnapshotHead | undefined {
+    return this.#heads.at(index);
+  }
+
+  get steps(): number[] {
+    return this.#heads.map(({ step }) => step);
+  }
+
+  /** A norm of a module; null where it is missing or not a number. */
+  norm(index: number, module: string, name: Norm): number | null {
+    const place = this.#places.get(module);
+    if (place === undefined || index < 0 || index >= this.length) return null;
+    const value = this.#norms.values[(index * this.#modules.length + place) * NORMS.length + NORMS.indexOf(name)];
+    return value === undefined || Number.isNaN(value) ? null : value;
+  }
+
+  /** Change of a module from the snapshot before to this one, percent, by the run's own metric; NaN when one is missing. */
+  change(index: number, module: string, metric: Metric): number {
+    return index < 1 ? Number.NaN : (this.changes(module, metric, index, index + 1)[0] ?? Number.NaN);
+  }
+
+  /** Changes up to each of the snapshots `from` … `to` − 1. For drawing only: verdicts come from the engine. */
+  changes(module: string, metric: Metric, from: number, to: number): Float64Array {
+    const found = new Float64Array(Math.max(0, to - from)).fill(Number.NaN);
+    const place = this.#places.get(module);
+    if (place === undefined) return found;
+    const norms = this.#norms.values;
+    const stride = this.#modules.length * NORMS.length;
+    const [weight, displacement] = [place * NORMS.length + WEIGHT, place * NORMS.length + DISPLACEMENT];
+    for (let i = Math.max(1, from); i < to; i++) {
+      const before = norms[(i - 1) * stride + weight] as number;
+      const after = norms[i * stride + weight] as number;
+      const moved = metric === 'norm' ? Math.abs(after - before) : (norms[i * stride + displacement] as number);
+      found[i - from] = percentOf(before, after, moved);
+    }
+    return found;
+  }
+
+  /** Takes a live record; one of an earlier or the same step is a repetition and left out. */
+  push(record: SnapshotRecord): void {
+    if (record.step <= (this.#heads.at(-1)?.step ?? -1)) return;
+    if (this.length === 0) this.#name(Object.keys(record.modules));
+    const { step, epoch, phase, segment, loss } = record;
+    this.#heads.push({ step, epoch, phase, segment, loss });
+    this.#norms.append(normsOf(record, this.#modules));
+  }
+
+  #name(modules: readonly string[]): void {
+    this.#modules = modules;
+    this.#places = new Map(modules.map((module, place) => [module, place]));
+  }
+
+  /** Unpacks a message, giving the page time to draw in between. */
+  static async unpack({ modules, heads, pieces }: PackedSnapshots): Promise<Snapshots> {
+    const snapshots = new Snapshots();
+    snapshots.#name(modules);
+    snapshots.#heads = [...heads];
+    let started = performance.now();
+    for (const piece of pieces) {
+      snapshots.#norms.append(fromBase64(piece));
+      if (performance.now() - started < UNPACK_MS) continue;
+      await new Promise((resolve) => setTimeout(resolve));
+      started = performance.now();
+    }
+    return snapshots;
+  }
+}
+
+/** percentChange of method.md section 7: how far the weight moved, in percent of its norm before. */
+function percentOf(before: number, after: number, moved: number): number {
+  if (!Number.isFinite(before) || !Number.isFinite(after)) return Number.NaN;
+  if (Math.abs(before) < 1e-12) return moved < 1e-12 ? 0 : Number.POSITIVE_INFINITY;
+  return (100 * moved) / Math.abs(before);
+}
+
+/** Every machine that runs a browser is little-endian, as the message is. */
+function fromBase64(text: string): Float64Array {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return new Float64Array(bytes.buffer);
+}

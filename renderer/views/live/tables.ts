@@ -1,0 +1,58 @@
+/** The numbers behind the Live charts as tables: the same data, whole, to read and to copy. */
+import type { TableCell, TableModel } from '../../components/tableModel.ts';
+import { formatAccuracy, formatBytes, formatChange, formatCount, formatLoss, formatLr, formatMs, formatRate, plain } from '../../format.ts';
+import { FAMILIES } from '../../modules.ts';
+import { type ShownWindow, shownWindows } from './changes.ts';
+import type { LiveSource } from './panels.ts';
+
+function cell(value: number | null | undefined, format: (value: number | null | undefined) => string): TableCell {
+  return { text: format(value), copy: plain(value) };
+}
+
+export function metricsTable({ records: { metrics } }: LiveSource): TableModel {
+  return {
+    columns: ['step', 'train loss', 'LR', 'images/s', 'ms/step', 'memory'],
+    rows: Array.from(metrics.step, (step, i) => [
+      cell(step, formatCount),
+      cell(metrics.loss[i], formatLoss),
+      cell(metrics.lr[i], formatLr),
+      cell(metrics.imagesPerSecond[i], formatRate),
+      cell(metrics.stepMs[i], formatMs),
+      cell(metrics.memoryBytes[i], formatBytes),
+    ]),
+  };
+}
+
+export function epochsTable({ records: { epochs } }: LiveSource): TableModel {
+  return {
+    columns: ['epoch', 'step', 'train loss', 'val loss', 'val top-1', 'val top-5'],
+    rows: epochs.map((epoch) => [
+      cell(epoch.epoch, formatCount),
+      cell(epoch.step, formatCount),
+      cell(epoch.trainLoss, formatLoss),
+      cell(epoch.valLoss, formatLoss),
+      cell(epoch.valTop1, formatAccuracy),
+      cell(epoch.valTop5, formatAccuracy),
+    ]),
+  };
+}
+
+export function windowsTable(source: LiveSource): TableModel {
+  const { tau, zeta } = source.config.prelora;
+  return {
+    columns: ['step', ...FAMILIES, 'loss', 'verdict'],
+    rows: shownWindows(source).map((window) => [
+      cell(window.step, formatCount),
+      ...FAMILIES.map((family) => cell(window.families[family], (value) => formatChange(value, tau))),
+      cell(window.lossChange, (value) => formatChange(value, zeta)),
+      verdictCell(window.verdict),
+    ]),
+  };
+}
+
+function verdictCell(verdict: ShownWindow['verdict']): TableCell {
+  if (!verdict) return { text: 'not tested', copy: '' };
+  const { weightsOk, lossOk } = verdict;
+  const text = weightsOk && lossOk ? '✓ passes' : `✗ ${weightsOk ? 'loss' : 'weights'}`;
+  return { text, copy: String(weightsOk && lossOk) };
+}
