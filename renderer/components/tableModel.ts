@@ -6,11 +6,14 @@ export interface TableCell {
 
 export interface TableModel {
   columns: string[];
-  rows: TableCell[][];
+  /** Rows are made when they are asked for: of 20,000 a few hundred are shown. */
+  count: number;
+  row: (index: number) => TableCell[];
 }
 
 /** All rows as text, dots for decimals; cells that hold the separator are quoted. */
-export function separated({ columns, rows }: TableModel, separator: ',' | '\t'): string {
+export function separated({ columns, count, row }: TableModel, separator: ',' | '\t'): string {
   const quoted = (cell: string): string => (/[",\n\t]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-  return [columns, ...rows.map((row) => row.map(({ copy }) => copy))].map((row) => `${row.map(quoted).join(separator)}\n`).join('');
+  const rows = Array.from({ length: count }, (_, i) => row(i).map(({ copy }) => copy));
+  return [columns, ...rows].map((cells) => `${cells.map(quoted).join(separator)}\n`).join('');
 }

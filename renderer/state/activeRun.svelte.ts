@@ -7,6 +7,7 @@ import type { PhaseSummary, ReplayResult, RunState, RunSummary } from '../../mai
 import type { StatusFile } from '../../main/protocol/run.ts';
 import { type Api, errorText } from '../api.ts';
 import type { PhaseSpan } from '../charts/model.ts';
+import { PHASE_NAMES } from '../phases.ts';
 import { FrameAnswers } from './frameAnswers.ts';
 import type { Notices } from './notices.svelte.ts';
 import { PlotState } from './plots.svelte.ts';
@@ -158,7 +159,8 @@ export class ActiveRun {
   #setStatus(status: StatusFile): void {
     const before = this.#status;
     this.#status = status;
-    if (before && before.phase !== status.phase) this.#notices.announce(`${status.name}: phase ${status.phase} from step ${status.step}`);
+    if (before && before.phase !== status.phase)
+      this.#notices.announce(`${status.name}: phase ${PHASE_NAMES[status.phase]} from step ${status.step}`);
     if (before && before.status !== status.status) {
       this.#notices.announce(`${status.name}: ${status.status}`);
       this.#pending = null;

@@ -7,11 +7,13 @@ import { contrast, mix } from '../../renderer/charts/ramp.ts';
 import { type ChartTheme, longHex } from '../../renderer/charts/theme.ts';
 import { eventWords, markerLetter } from '../../renderer/journal.ts';
 import { matchesModule } from '../../renderer/modules.ts';
-import { fuzzyScore, matchesKeys } from '../../renderer/state/commands.ts';
+import type { ActiveRun } from '../../renderer/state/activeRun.svelte.ts';
+import { fuzzyScore, keysOf, matchesKeys } from '../../renderer/state/commands.ts';
 import { meanSpread, withinSpread } from '../../renderer/state/comparison.svelte.ts';
 import { classTable, topConfusions, wilsonHalfWidth } from '../../renderer/state/evaluation.svelte.ts';
 import { formatRoute, parseRoute } from '../../renderer/state/navigation.svelte.ts';
 import { takeToken } from '../../renderer/transport/webSocket.ts';
+import { typedEdit } from '../../renderer/views/live/runCommands.ts';
 
 const theme = {
   colour: { 'rank-low': '#e8effa', 'rank-high': '#0b3d91', 'diff-minus': '#8f3c14', 'diff-zero': '#f0f0f0', 'diff-plus': '#0b45b5' },
@@ -109,6 +111,28 @@ it('matches keys with and without a modifier', () => {
   expect(matchesKeys(press('P', { metaKey: true, shiftKey: true }), 'Mod+Shift+P')).toBe(true);
   expect(matchesKeys(press('k'), 'Mod+K')).toBe(false);
   expect(matchesKeys(press('?', { ctrlKey: true, shiftKey: true }), 'Mod+?')).toBe(true);
+});
+
+it('writes a key press as a shortcut that fits the same press', () => {
+  const press = (key: string, more = {}) => ({ key, ctrlKey: true, metaKey: false, shiftKey: false, altKey: false, ...more });
+  for (const event of [press('j'), press('P', { shiftKey: true }), press('?', { shiftKey: true }), press(',')]) {
+    expect(matchesKeys(event, keysOf(event) ?? '')).toBe(true);
+  }
+  expect(keysOf(press('Control'))).toBeNull();
+});
+
+describe('a threshold typed into the palette', () => {
+  const run = { runId: 'r', status: { name: 'flowers' }, canEditThresholds: true } as unknown as ActiveRun;
+  it('is offered as an edit, by sign or word, with point or comma', () => {
+    for (const text of ['τ 0.8', 'tau 0,8', 'TAU = 0.8 %']) expect(typedEdit(run, text)[0]?.title).toBe('Edit τ to 0.80 % on flowers');
+    expect(typedEdit(run, 'zeta 5')[0]?.title).toBe('Edit ζ to 5.00 % on flowers');
+  });
+  it('is not offered outside its range or for other words', () => {
+    for (const text of ['tau', 'tau 0', 'tau 101', 'taurus 3', 'lr 0.1']) expect(typedEdit(run, text)).toEqual([]);
+  });
+  it('says why it cannot be done after the switch', () => {
+    expect(typedEdit({ ...run, canEditThresholds: false } as ActiveRun, 'tau 1')[0]?.reason).toBe('only until the switch');
+  });
 });
 
 it('finds actions by scattered letters, exact beginnings first', () => {

@@ -12,41 +12,51 @@ function cell(value: number | null | undefined, format: (value: number | null | 
 export function metricsTable({ records: { metrics } }: LiveSource): TableModel {
   return {
     columns: ['step', 'train loss', 'LR', 'images/s', 'ms/step', 'memory'],
-    rows: Array.from(metrics.step, (step, i) => [
-      cell(step, formatCount),
+    count: metrics.step.length,
+    row: (i) => [
+      cell(metrics.step[i], formatCount),
       cell(metrics.loss[i], formatLoss),
       cell(metrics.lr[i], formatLr),
       cell(metrics.imagesPerSecond[i], formatRate),
       cell(metrics.stepMs[i], formatMs),
       cell(metrics.memoryBytes[i], formatBytes),
-    ]),
+    ],
   };
 }
 
 export function epochsTable({ records: { epochs } }: LiveSource): TableModel {
   return {
     columns: ['epoch', 'step', 'train loss', 'val loss', 'val top-1', 'val top-5'],
-    rows: epochs.map((epoch) => [
-      cell(epoch.epoch, formatCount),
-      cell(epoch.step, formatCount),
-      cell(epoch.trainLoss, formatLoss),
-      cell(epoch.valLoss, formatLoss),
-      cell(epoch.valTop1, formatAccuracy),
-      cell(epoch.valTop5, formatAccuracy),
-    ]),
+    count: epochs.length,
+    row: (i) => {
+      const epoch = epochs[i];
+      return [
+        cell(epoch?.epoch, formatCount),
+        cell(epoch?.step, formatCount),
+        cell(epoch?.trainLoss, formatLoss),
+        cell(epoch?.valLoss, formatLoss),
+        cell(epoch?.valTop1, formatAccuracy),
+        cell(epoch?.valTop5, formatAccuracy),
+      ];
+    },
   };
 }
 
 export function windowsTable(source: LiveSource): TableModel {
   const { tau, zeta } = source.config.prelora;
+  const windows = shownWindows(source);
   return {
     columns: ['step', ...FAMILIES, 'loss', 'verdict'],
-    rows: shownWindows(source).map((window) => [
-      cell(window.step, formatCount),
-      ...FAMILIES.map((family) => cell(window.families[family], (value) => formatChange(value, tau))),
-      cell(window.lossChange, (value) => formatChange(value, zeta)),
-      verdictCell(window.verdict),
-    ]),
+    count: windows.length,
+    row: (i) => {
+      const window = windows[i];
+      return [
+        cell(window?.step, formatCount),
+        ...FAMILIES.map((family) => cell(window?.families[family], (value) => formatChange(value, tau))),
+        cell(window?.lossChange, (value) => formatChange(value, zeta)),
+        verdictCell(window?.verdict ?? null),
+      ];
+    },
   };
 }
 
