@@ -25,6 +25,8 @@ export interface HeatModel {
   xLabel: string;
   formatX: (value: number) => string;
   formatValue: (value: number) => string;
+  /** What a cell tells of, for its reading. */
+  nameOf: (row: number, column: number) => string;
   summary: string;
 }
 

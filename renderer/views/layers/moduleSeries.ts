@@ -1,6 +1,7 @@
 /** One module's history as chart models, and the figure each cell of the map shows. Drawing only; verdicts come from the engine. */
 import type { LineModel, LineSeries } from '../../charts/model.ts';
-import { formatChange, formatLoss } from '../../format.ts';
+import { formatChange, formatLoss, middleEllipsis } from '../../format.ts';
+import type { Beside } from '../../state/besideRun.svelte.ts';
 import type { Metric, Snapshots } from '../../state/snapshots.ts';
 import { formatX, type LiveSource, markersOf, xOfStep } from '../live/panels.ts';
 
@@ -42,8 +43,13 @@ export function shortFigure(value: number | null): string {
   return value < 0.1 && value > 0 ? value.toFixed(2) : value.toPrecision(2);
 }
 
-/** Norm, change or gradient norm of up to two modules over the run. */
-export function moduleModel(source: LiveSource, modules: readonly string[], figure: Exclude<Figure, 'rank'>): LineModel {
+/** A figure of up to two modules over the run, and of the first one in another run. */
+export function moduleModel(
+  source: LiveSource,
+  modules: readonly string[],
+  figure: Exclude<Figure, 'rank'>,
+  beside: Beside | null = null,
+): LineModel {
   const { snapshots } = source.records;
   const { normMetric } = source.config.prelora;
   const { steps } = snapshots;
@@ -61,6 +67,21 @@ export function moduleModel(source: LiveSource, modules: readonly string[], figu
       format: (value) => formatFigure(figure, value),
     }),
   );
+  // The other run's training time is not this one's, so that its curve would lie wrong on the time axis.
+  if (beside && source.axis !== 'time') {
+    const module = modules[0] ?? '';
+    series.push({
+      key: beside.runId,
+      label: middleEllipsis(beside.name, 9),
+      colour: 'fc1',
+      dash: [2, 2],
+      data: {
+        xs: beside.snapshots.steps.map((step) => xOfStep(source, step)),
+        ys: beside.snapshots.steps.map((_, index) => figureAt(beside.snapshots, index, module, figure, normMetric)),
+      },
+      format: (value) => formatFigure(figure, value),
+    });
+  }
   const last = figureAt(snapshots, snapshots.length - 1, modules[0] ?? '', figure, normMetric);
   return {
     yLabel: FIGURE_TITLES[figure],

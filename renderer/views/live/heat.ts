@@ -34,6 +34,7 @@ export function heatModel(source: LiveSource, view: HeatView): HeatModel {
     xLabel: source.axis === 'step' ? 'step' : source.axis,
     formatX: formatX(source.axis),
     formatValue: (value) => formatChange(value, config.prelora.tau),
+    nameOf: (row, column) => (view === 'mean' ? `layer ${rows[row]?.label}, mean` : (moduleAt(source, view, row, column) ?? '')),
     summary: heatSummary(rows, later.at(-1), config.prelora.tau),
   };
 }

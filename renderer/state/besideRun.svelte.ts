@@ -1,0 +1,43 @@
+/** Another run's snapshots to lie beside those on screen: the same module of two runs. Read once; frames are not followed. */
+import { type Api, errorText } from '../api.ts';
+import { Snapshots } from './snapshots.ts';
+
+export interface Beside {
+  runId: string;
+  name: string;
+  snapshots: Snapshots;
+}
+
+export class BesideRun {
+  #shown = $state.raw<Beside | null>(null);
+  #problem = $state('');
+  #wanted: string | null = null;
+  readonly #api: Api;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  get shown(): Beside | null {
+    return this.#shown;
+  }
+  get problem(): string {
+    return this.#problem;
+  }
+
+  /** Null takes it away. Only the newest wish counts. */
+  async show(runId: string | null): Promise<void> {
+    this.#wanted = runId;
+    this.#shown = null;
+    this.#problem = '';
+    if (runId === null) return;
+    try {
+      const state = await this.#api.request('run:state', { runId });
+      void this.#api.request('run:unsubscribe', { runId }).catch(() => {});
+      const snapshots = await Snapshots.unpack(state.snapshots);
+      if (this.#wanted === runId) this.#shown = { runId, name: state.summary.status.name, snapshots };
+    } catch (error) {
+      if (this.#wanted === runId) this.#problem = errorText(error);
+    }
+  }
+}
