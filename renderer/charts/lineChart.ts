@@ -222,7 +222,7 @@ function configuration(read: () => OverlayState): ChartConfiguration<'line', Poi
           position: 'right',
           display: false,
           afterFit: (axis) => {
-            axis.width = GUTTER.right * read().theme.scale;
+            if (axis.options.display) axis.width = GUTTER.right * read().theme.scale;
           },
           border: { display: false },
           grid: { display: false },

@@ -15,6 +15,7 @@ import {
   formatLoss,
   formatLr,
   formatMs,
+  formatPercent,
   formatRate,
 } from '../../format.ts';
 import { eventWords, markerLetter } from '../../journal.ts';
@@ -194,7 +195,7 @@ export function throughputModel(source: LiveSource): LineModel {
   return {
     ...base(source),
     logY: false,
-    yLabel: 'images/s',
+    yLabel: `images/s · waiting for data ${formatPercent((100 * (records.metrics.dataWaitMs.at(-1) ?? Number.NaN)) / (records.metrics.stepMs.at(-1) ?? Number.NaN), 0)} of the step`,
     rightLabel: 'memory, GiB',
     series: [...rawAndSmooth(source, 'imagesPerSecond', speed), memory],
     formatTick: formatCount,
@@ -228,7 +229,7 @@ export function changeModel(source: LiveSource, { draft, setDraft }: ThresholdHo
   return {
     ...base(source),
     logY: source.logChange,
-    yLabel: 'mean change per snapshot interval, %',
+    yLabel: `mean change per interval, %${calmNote(source)}`,
     series,
     formatTick: (value) => String(Number(value.toPrecision(2))),
     thresholds: [
@@ -237,6 +238,13 @@ export function changeModel(source: LiveSource, { draft, setDraft }: ThresholdHo
     verdicts: verdictsOf(source, windows, ({ weightsOk }) => weightsOk),
     summary: changeSummary(source, limit),
   };
+}
+
+/** What takes from the curves' calm: the schedule's share of it, and that nothing is tested after the switch. */
+function calmNote(source: LiveSource): string {
+  if (source.status.phase !== 'full') return ' · not tested after the switch';
+  const fall = lrFall(source, source.config.prelora.windowSize);
+  return fall !== null && fall > 0.1 ? ` · LR fell ${formatPercent(fall * 100, 0)} here: part of the calm` : '';
 }
 
 type Verdict = NonNullable<ShownWindow['verdict']>;
