@@ -16,12 +16,18 @@ const SCREENS = [
   '#/settings',
 ];
 
-/** Elements that stick out of the window to the right; plots, tables and what scrolls by itself may be wide. */
+/** Elements that stick out of the window to the right; plots and tables may be wide, and what is cut off with an ellipsis is inside. */
 function stickingOut(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const free = 'table, [role="grid"], [role="application"], [role="region"], .sr-only, canvas';
+    const isCut = (element: Element | null): boolean =>
+      element !== null &&
+      (['hidden', 'clip'].includes(getComputedStyle(element).overflowX) || isCut(element.parentElement?.closest('main *') ?? null));
     return [...document.querySelectorAll<HTMLElement>('main *')]
-      .filter((element) => !element.closest(free) && element.getBoundingClientRect().right > window.innerWidth + 1)
+      .filter(
+        (element) =>
+          element.getBoundingClientRect().right > window.innerWidth + 1 && !element.closest(free) && !isCut(element.parentElement),
+      )
       .map((element) => `${element.tagName}.${element.className} ${element.textContent?.slice(0, 30)}`);
   });
 }
