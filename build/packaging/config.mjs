@@ -13,9 +13,10 @@ const onlyForNode = TFJS.flatMap((name) => {
 /** Needed to work from a checkout, or only by the install scripts that never run (DECISIONS.md 2). */
 const NOT_AT_RUN_TIME = ['esbuild', '@esbuild', '@mapbox', '@types', '@webgpu', 'core-js'];
 
-/** What the engine's addon is compiled from. Compilers do not see into an asar, and electron-builder leaves *.cc out of one. */
+/** What the engine's addon and our own kernels are compiled from. Compilers do not see into an asar, and electron-builder leaves *.cc out of one. */
 const BINDING = 'node_modules/@tensorflow/tfjs-node-gpu/binding';
 const HEADERS = 'node_modules/node-api-headers/include';
+const KERNELS = 'resources/kernels';
 
 export const config = {
   appId: 'org.prelora.workbench',
@@ -37,7 +38,7 @@ export const config = {
   asar: true,
   // The system's loader does not see into an asar either.
   asarUnpack: ['node_modules/@img/**'],
-  extraResources: [BINDING, HEADERS].map((folder) => ({ from: folder, to: `app.asar.unpacked/${folder}` })),
+  extraResources: [BINDING, HEADERS, KERNELS].map((folder) => ({ from: folder, to: `app.asar.unpacked/${folder}` })),
   // N-API addons fit every Node and Electron; nothing is compiled for a package.
   npmRebuild: false,
   electronLanguages: ['en-US'],

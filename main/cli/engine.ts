@@ -1,7 +1,7 @@
 /** `prelora engine status|install|remove [--cpu|--gpu] [--json]`: the native compute engines of this machine. */
 import { parseArgs } from 'node:util';
-import { forgetFailure } from '../engine/ensure.ts';
-import { engineStatus, installEngine, removeEngine } from '../engine/install.ts';
+import { installWithKernels } from '../engine/ensure.ts';
+import { engineStatus, removeEngine } from '../engine/install.ts';
 import { type ProgressOutput, progressPrinter } from '../engine/progressLines.ts';
 import type { EngineVariant } from '../protocol/engine.ts';
 import { PreloraError } from '../protocol/reply.ts';
@@ -68,13 +68,12 @@ async function status(variant: EngineVariant | undefined): Promise<Outcome> {
 
 async function install(variant: EngineVariant = 'cpu', io: EngineCommandIo): Promise<Outcome> {
   const started = performance.now();
-  const engine = await installEngine({ variant, onProgress: progressPrinter(io.stderr), signal: io.signal });
-  await forgetFailure();
+  const { engine, withoutKernels } = await installWithKernels({ variant, onProgress: progressPrinter(io.stderr), signal: io.signal });
   const seconds = Math.round((performance.now() - started) / 100) / 10;
   const { version, addon } = engine.manifest;
   return {
-    result: { variant, version, addon, folder: engine.folder, seconds },
-    text: `tensorflow ${version} ${variant} is in ${engine.folder} (${seconds} s)`,
+    result: { variant, version, addon, kernels: withoutKernels ?? 'compiled', folder: engine.folder, seconds },
+    text: `tensorflow ${version} ${variant} is in ${engine.folder} (${seconds} s)${withoutKernels ? `; no compute kernels of our own: ${withoutKernels}` : ''}`,
   };
 }
 

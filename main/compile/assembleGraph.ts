@@ -3,13 +3,13 @@
  * assignments ordered after every read. TensorFlow itself orders only what an edge orders (resource_variable_ops.cc): a read that is not forced
  * before an assignment may see the new value, and an update in place copies the variable first while anybody still holds a read of it.
  */
-import { createHostArray } from './feeds.ts';
+import { hasKernels } from '../engine/kernels.ts';
 import { collectAncestors, DT, Graph, type GraphNode, type GraphOutput, outputOf, specOf } from './graph.ts';
 import { referenceOf } from './graphWriter.ts';
 import type { GraphProgram, TensorSpec } from './program.ts';
 import type { SymbolicBackend } from './symbolicBackend.ts';
 import { appendRead, type TracedFunction, traceFunction } from './trace.ts';
-import { appendWrites } from './variableWrites.ts';
+import { appendWrites, ownedValue } from './variableWrites.ts';
 
 /** Names by which a function is called. */
 export interface CallSite {
@@ -28,9 +28,10 @@ export interface CallSite {
 export interface VariableSite {
   readonly read: string;
   readonly feed: string;
-  /** Fetches that complete a write of the fed value, or of zeros. */
+  /** Fetches that complete a write of the fed value, or of as many copies of the scalar fed to `fill`. */
   readonly written: string;
-  readonly zeroed: string;
+  readonly filled: string;
+  readonly fill: string;
 }
 
 export interface AssembledGraph {
@@ -68,7 +69,8 @@ interface Assembly {
 /** The message of a failed guard, by which it is told from other errors. */
 export const GUARD_MESSAGE = 'prelora: guard is not finite';
 
-function appendCallSite(traced: TracedFunction, { graph, handles, roots }: Assembly): CallSite {
+function appendCallSite(given: TracedFunction, { graph, handles, roots }: Assembly): CallSite {
+  const traced = ownedResults(given, graph);
   const { name, feeds, reads, outputs, assign, updates } = traced;
   const guard = traced.guard && appendGuard(graph, name, traced.guard);
   const outputNodes = Array.from(outputs, ([output, value]) => appendIdentity(graph, value, `${name}/output/${output}`));
@@ -89,11 +91,18 @@ function appendCallSite(traced: TracedFunction, { graph, handles, roots }: Assem
   };
 }
 
+function ownedResults(traced: TracedFunction, graph: Graph): TracedFunction {
+  if (!hasKernels()) return traced;
+  const owned = (values: ReadonlyMap<string, GraphOutput>) =>
+    new Map(Array.from(values, ([name, value]) => [name, ownedValue(graph, value)]));
+  return { ...traced, outputs: owned(traced.outputs), assign: owned(traced.assign) };
+}
+
 /** Everything a function's assignments are computed from. */
 function valuesOf({ assign, updates }: TracedFunction): GraphOutput[] {
-  const scalars = updates.flatMap(({ gradient, beta1, beta2, stepSize, epsilon, decay }) => [
+  const scalars = updates.flatMap(({ gradient, beta1, beta2, stepSize, epsilon, clip, decay }) => [
     ...[gradient, beta1, beta2, stepSize, epsilon],
-    ...(decay ? [decay] : []),
+    ...[clip, decay].filter((scalar) => scalar !== undefined),
   ]);
   return [...assign.values(), ...scalars];
 }
@@ -130,14 +139,23 @@ function appendVariableSite(name: string, spec: TensorSpec, { graph, handles, ro
     name: `variable/${name}/feed`,
   });
   const dims = graph.constant({ shape: [spec.shape.length], dtype: 'int32' }, Int32Array.from(spec.shape), `variable/${name}/dims`);
-  const zero = graph.constant({ shape: [], dtype: spec.dtype }, createHostArray({ shape: [], dtype: spec.dtype }), `variable/${name}/zero`);
-  const zeros = graph.append({ op: 'Fill', inputs: [dims, zero], attrs: { T: dtype, index_type: { type: DT.int32 } }, outputs: [spec] });
+  // Fed, not a constant: TensorFlow would give all variables that are filled alike one tensor's memory, and updates in place would meet there.
+  const fill = graph.append({
+    op: 'Placeholder',
+    attrs: { dtype, shape: { shape: [] } },
+    outputs: [{ shape: [], dtype: spec.dtype }],
+    name: `variable/${name}/fill`,
+  });
+  const fillAttrs = { T: dtype, index_type: { type: DT.int32 } };
+  const copies = graph.append({ op: 'Fill', inputs: [dims, outputOf(fill)], attrs: fillAttrs, outputs: [spec] });
   const write = (value: GraphNode) =>
     graph.append({ op: 'AssignVariableOp', inputs: [outputOf(handle), outputOf(value)], attrs: { dtype } });
   const read = appendRead(graph, spec, handle, `variable/${name}/read`);
-  const written = appendDone(graph, `variable/${name}/written`, [write(feed)]);
-  const zeroed = appendDone(graph, `variable/${name}/zeroed`, [write(zeros)]);
-  roots.push(read, written, zeroed);
-  const [readName, feedName, writtenName, zeroedName] = [read, feed, written, zeroed].map((node) => referenceOf(outputOf(node)));
-  return { read: readName as string, feed: feedName as string, written: writtenName as string, zeroed: zeroedName as string };
+  // A copy: the binding feeds a typed array's own memory (tfjs_backend.cc), which the variable would share with the caller.
+  const copy = graph.append({ op: 'DeepCopy', inputs: [outputOf(feed)], attrs: { T: dtype }, outputs: [spec] });
+  const written = appendDone(graph, `variable/${name}/written`, [write(copy)]);
+  const filled = appendDone(graph, `variable/${name}/filled`, [write(copies)]);
+  roots.push(read, written, filled);
+  const reference = (node: GraphNode): string => referenceOf(outputOf(node));
+  return { read: reference(read), feed: reference(feed), written: reference(written), filled: reference(filled), fill: reference(fill) };
 }

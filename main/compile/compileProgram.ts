@@ -3,7 +3,7 @@
  * (architecture.md section 5). Variables are resource variables of one session, shared by all functions.
  */
 import { type AssembledGraph, assembleGraph, type CallSite, GUARD_MESSAGE, type VariableSite } from './assembleGraph.ts';
-import { checkFeeds, checkValue, findFunction, findVariable, sizeOf } from './feeds.ts';
+import { checkFeeds, checkValue, createHostArray, findFunction, findVariable, sizeOf } from './feeds.ts';
 import { writeSavedModel } from './graphWriter.ts';
 import { type Feed, type NativeBinding, NativeSession } from './nativeSession.ts';
 import { type CompiledProgram, type GraphProgram, type HostArray, NonFiniteError, type ProgramStats } from './program.ts';
@@ -88,13 +88,9 @@ class NativeProgram implements CompiledProgram {
       if (value !== 'zeros') checkValue(`variable "${name}"`, spec, value);
     }
     for (const part of this.#parts([...values.keys()])) {
-      const fed = part.filter((name) => values.get(name) !== 'zeros');
-      const feeds = fed.map((name): Feed => {
-        return { name: this.#site(name).feed, spec: findVariable(this.#program, name), value: values.get(name) as HostArray };
-      });
       this.#session.run(
-        feeds,
-        part.map((name) => (values.get(name) === 'zeros' ? this.#site(name).zeroed : this.#site(name).written)),
+        part.map((name) => this.#writeFeed(name, values.get(name) as HostArray | 'zeros')),
+        part.map((name) => (values.get(name) === 'zeros' ? this.#site(name).filled : this.#site(name).written)),
       );
       for (const name of part) this.#written.add(name);
     }
@@ -102,6 +98,13 @@ class NativeProgram implements CompiledProgram {
 
   dispose(): void {
     this.#session.dispose();
+  }
+
+  #writeFeed(name: string, value: HostArray | 'zeros'): Feed {
+    const spec = findVariable(this.#program, name);
+    if (value !== 'zeros') return { name: this.#site(name).feed, spec, value };
+    const scalar = { shape: [], dtype: spec.dtype };
+    return { name: this.#site(name).fill, spec: scalar, value: createHostArray(scalar) };
   }
 
   #run(name: string, feeds: readonly Feed[], fetches: readonly string[]): HostArray[] {

@@ -92,10 +92,11 @@ class EagerProgram implements CompiledProgram {
   }
 
   /** The three new values of program.ts's AdamWUpdate, by variable name. */
-  #adamW({ parameter, m, v, gradient, beta1, beta2, stepSize, epsilon, decay }: AdamWUpdate): Record<string, Tensor> {
+  #adamW({ parameter, m, v, gradient, clip, beta1, beta2, stepSize, epsilon, decay }: AdamWUpdate): Record<string, Tensor> {
+    const g = clip ? tf.mul(gradient, clip) : gradient;
     const old = this.#valueOf(parameter);
-    const nextM = tf.add(tf.mul(this.#valueOf(m), beta1), tf.mul(gradient, tf.sub(1, beta1)));
-    const nextV = tf.add(tf.mul(this.#valueOf(v), beta2), tf.mul(tf.square(gradient), tf.sub(1, beta2)));
+    const nextM = tf.add(tf.mul(this.#valueOf(m), beta1), tf.mul(g, tf.sub(1, beta1)));
+    const nextV = tf.add(tf.mul(this.#valueOf(v), beta2), tf.mul(tf.square(g), tf.sub(1, beta2)));
     const kept = decay ? tf.mul(old, tf.sub(1, decay)) : old;
     const step = tf.mul(stepSize, tf.div(nextM, tf.add(tf.sqrt(nextV), epsilon)));
     return { [parameter]: tf.sub(kept, step), [m]: nextM, [v]: nextV };

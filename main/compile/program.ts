@@ -19,7 +19,7 @@ export interface TensorSpec {
 
 /**
  * AdamW on one parameter, in the form that needs one pass over it (Kingma & Ba 2014, end of section 2; decoupled decay of Loshchilov & Hutter 2017):
- *   m ← β1·m + (1−β1)·g     v ← β2·v + (1−β2)·g²     θ ← θ·(1 − decay) − stepSize · m / (√v + epsilon)
+ *   g ← clip·gradient     m ← β1·m + (1−β1)·g     v ← β2·v + (1−β2)·g²     θ ← θ·(1 − decay) − stepSize · m / (√v + epsilon)
  * It equals method.md section 3 when stepSize = η·√(1−β2^t)/(1−β1^t), epsilon = adamEps·√(1−β2^t), decay = η·weightDecay.
  * All are scalars (rank 0, float32) of the function, so that t and η stay on the host. The betas act as float32: compute the corrections from
  * Math.fround(β), or the first steps are off by 1e-5.
@@ -31,6 +31,8 @@ export interface AdamWUpdate {
   readonly v: string;
   /** Same shape as the parameter. */
   readonly gradient: Tensor;
+  /** Factor on the gradient; left out: 1. */
+  readonly clip?: Tensor;
   readonly beta1: Tensor;
   readonly beta2: Tensor;
   readonly stepSize: Tensor;

@@ -62,6 +62,13 @@ const RULES: ReadonlyMap<string, ShapeRule> = new Map([
   ['OneHot', (call) => [{ shape: [...input(call, 0).shape, integers(call, 1)[0] as number], dtype: input(call, 2).dtype }]],
   ['Pack', (call) => [packed(call)]],
   ['PadV2', (call) => [padded(call)]],
+  ['PreloraAttention', attended],
+  ['PreloraAttentionGrad', (call) => [input(call, 1), input(call, 2), input(call, 3)]],
+  ['PreloraGelu', (call) => [input(call, 0)]],
+  ['PreloraGeluGrad', (call) => [input(call, 1)]],
+  ['PreloraLayerNorm', (call) => [input(call, 0), ...rowStatistics(call)]],
+  ['PreloraLayerNormGrad', (call) => [input(call, 1), { shape: [2, at(input(call, 1).shape, 1)], dtype: 'float32' }]],
+  ['PreloraLayerNormInputGrad', (call) => [input(call, 1)]],
   ['Range', (call) => [{ shape: [rangeLength(call)], dtype: input(call, 0).dtype }]],
   ['Reshape', (call) => [reshaped(call)]],
   ['Select', (call) => [input(call, 1)]],
@@ -233,6 +240,19 @@ function sliceLength(side: number, stride: number, begin?: number, end?: number)
   const first = begin === undefined ? (stride > 0 ? 0 : side - 1) : clamp(begin);
   const last = end === undefined ? (stride > 0 ? side : -1) : clamp(end);
   return Math.max(0, Math.ceil((last - first) / stride));
+}
+
+/** What attends, and the log-sum-exp of every row of scores, `[B, H, M]`. */
+function attended(call: OpCall): TensorSpec[] {
+  const [batch, heads] = [number(call, 'batch'), number(call, 'heads')];
+  const asking = input(call, 0);
+  return [asking, { shape: [batch, heads, at(asking.shape, 0) / batch], dtype: 'float32' }];
+}
+
+/** Mean and 1/σ of every row. */
+function rowStatistics(call: OpCall): TensorSpec[] {
+  const spec: TensorSpec = { shape: [at(input(call, 0).shape, 0), 1], dtype: 'float32' };
+  return [spec, spec];
 }
 
 function topK(call: OpCall): TensorSpec[] {

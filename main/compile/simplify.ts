@@ -4,33 +4,44 @@
  */
 import { DT, type Graph, type GraphNode, type GraphOutput, type NewNode, outputOf, specOf } from './graph.ts';
 
-type Rewrite = (node: NewNode, graph: Graph) => NewNode | undefined;
+type Rewrite = (node: NewNode, graph: Graph, ownKernels: boolean) => NewNode | undefined;
 
-/** The node itself, or what computes the same better; helper nodes go into the graph. The replaced node's inputs may become dead. */
-export function simplify(node: NewNode, graph: Graph): NewNode {
-  const rewritten = REWRITES[node.op]?.(node, graph);
+/**
+ * The node itself, or what computes the same better; helper nodes go into the graph. The replaced node's inputs may become dead. `ownKernels`: the
+ * operations of resources/kernels may be used.
+ */
+export function simplify(node: NewNode, graph: Graph, ownKernels: boolean): NewNode {
+  const rewritten = REWRITES[node.op]?.(node, graph, ownKernels);
   return rewritten ? { ...rewritten, outputs: node.outputs, name: node.name?.replace(/[^/]*$/, rewritten.op) } : node;
 }
 
 const REWRITES: Readonly<Record<string, Rewrite>> = { BatchMatMulV2: toMatMul, Add: toBiasAdd, Sum: toFewerPasses };
 
 /** The 2-D product: the batched one neither fuses with its bias nor takes the fastest kernel. */
-function toMatMul({ inputs = [], attrs = {} }: NewNode): NewNode | undefined {
+function toMatMul({ inputs = [], attrs = {} }: NewNode, _graph: Graph, ownKernels: boolean): NewNode | undefined {
   if (inputs.some((input) => specOf(input).shape.length !== 2)) return undefined;
   const { T, adj_x: transposeA, adj_y: transposeB } = attrs;
-  return { op: 'MatMul', inputs, attrs: { T: T ?? {}, transpose_a: transposeA ?? {}, transpose_b: transposeB ?? {} } };
+  const transposes = { transpose_a: transposeA ?? {}, transpose_b: transposeB ?? {} };
+  if (ownKernels && inputs.every((input) => specOf(input).dtype === 'float32')) return { op: 'PreloraMatMul', inputs, attrs: transposes };
+  return { op: 'MatMul', inputs, attrs: { T: T ?? {}, ...transposes } };
 }
 
 /** A vector added to the rows of a product. */
 function toBiasAdd({ inputs = [], attrs = {} }: NewNode): NewNode {
   const [a, b] = inputs as [GraphOutput, GraphOutput];
-  const pair = isBiasOf(b, a) ? [a, b] : isBiasOf(a, b) ? [b, a] : undefined;
+  const pair: [GraphOutput, GraphOutput] | undefined = isBiasOf(b, a) ? [a, b] : isBiasOf(a, b) ? [b, a] : undefined;
+  if (pair?.[0].node.op === 'PreloraMatMul') {
+    const [{ node: product }, bias] = pair;
+    return { op: 'PreloraMatMulBias', inputs: [...product.inputs, bias], attrs: product.attrs };
+  }
   return pair ? { op: 'BiasAdd', inputs: pair, attrs: { ...attrs, data_format: { s: 'NHWC' } } } : { op: 'AddV2', inputs, attrs };
 }
 
+const PRODUCTS = new Set(['MatMul', 'PreloraMatMul']);
+
 function isBiasOf(bias: GraphOutput, product: GraphOutput): boolean {
   const { shape } = specOf(bias);
-  return product.node.op === 'MatMul' && shape.length === 1 && shape[0] === specOf(product).shape[1];
+  return PRODUCTS.has(product.node.op) && shape.length === 1 && shape[0] === specOf(product).shape[1];
 }
 
 /** Column sums, the gradient of a bias, have a kernel that walks memory in order; a sum of all squares has one without a tensor of squares. */

@@ -4,6 +4,8 @@
  * (tfjs-node-gpu/src/nodejs_kernel_backend.ts, 4.22). Tensors have shape and dtype but no values, so a trace costs no activation memory.
  */
 import type { BackendValues, DataType, KernelConfig, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
+import { hasKernels } from '../engine/kernels.ts';
+import type { KernelAttributes, OwnKernels } from '../engine/ownKernels.ts';
 import { tf } from '../engine/tf.ts';
 import { type AttrValue, Graph, type GraphOutput, type NewNode, outputOf, specOf } from './graph.ts';
 import { type HostArray, type TensorDtype, type TensorSpec, UncompilableError } from './program.ts';
@@ -43,10 +45,12 @@ interface Symbol {
 type NativeConstants = Readonly<Record<string, number>>;
 
 /** Ready to be set as tfjs's backend; `begin` says which graph it appends to. */
-export class SymbolicBackend extends tf.KernelBackend {
+export class SymbolicBackend extends tf.KernelBackend implements OwnKernels {
   /** tfjs-node's kernels read TensorFlow's enum values from here. */
   readonly binding: NativeConstants;
   readonly isGPUPackage = false;
+  /** Fixed when a trace begins. */
+  hasOwnKernels = false;
   readonly #symbols = new Map<object, Symbol>();
   #graph = new Graph();
   #prefix = '';
@@ -62,6 +66,7 @@ export class SymbolicBackend extends tf.KernelBackend {
     this.#graph = graph;
     this.#prefix = prefix;
     this.#constants = new Map();
+    this.hasOwnKernels = hasKernels();
   }
 
   /** A tensor that stands for a result that is already in the graph. */
@@ -96,8 +101,25 @@ export class SymbolicBackend extends tf.KernelBackend {
       outputs,
       name: this.#prefix + op,
     };
-    const node = this.#graph.append(simplify(wanted, this.#graph));
-    return outputs.map((_, index) => this.createTensor(outputOf(node, index)));
+    return this.#append(simplify(wanted, this.#graph, this.hasOwnKernels));
+  }
+
+  runOwnKernel(name: string, inputs: readonly TensorInfo[], attributes: KernelAttributes = {}): Tensor[] {
+    const op = `Prelora${name}`;
+    const attrs = Object.fromEntries(Object.entries(attributes).map(([attr, value]) => [attr, Object.values(value)[0] as AttrScalar]));
+    const outputs = inferOutputs({ op, inputs: inputs.map((tensor) => this.#symbolOf(tensor).spec), attrs });
+    return this.#append({
+      op,
+      inputs: inputs.map((tensor) => this.outputFor(tensor)),
+      attrs: attributes,
+      outputs,
+      name: this.#prefix + op,
+    });
+  }
+
+  #append(wanted: NewNode): Tensor[] {
+    const node = this.#graph.append(wanted);
+    return node.outputs.map((_, index) => this.createTensor(outputOf(node, index)));
   }
 
   createReductionOpAttrs(tensor: TensorInfo, keepDims = false): KernelAttr[] {

@@ -19,7 +19,7 @@ import { SYMBOLIC, type SymbolicBackend } from './symbolicBackend.ts';
 /** An AdamWUpdate with nodes in place of tensors. */
 export type TracedUpdate = Pick<AdamWUpdate, 'parameter' | 'm' | 'v'> & {
   readonly [K in 'gradient' | 'beta1' | 'beta2' | 'stepSize' | 'epsilon']: GraphOutput;
-} & { readonly decay?: GraphOutput };
+} & { readonly clip?: GraphOutput; readonly decay?: GraphOutput };
 
 /** What one function became: where it is fed, which variables it reads, what it gives. */
 export interface TracedFunction {
@@ -103,7 +103,7 @@ function describeResult(
 }
 
 function describeUpdate(update: AdamWUpdate, outputFor: (tensor: Tensor) => GraphOutput): TracedUpdate {
-  const { parameter, m, v, decay } = update;
+  const { parameter, m, v, clip, decay } = update;
   return {
     parameter,
     m,
@@ -113,6 +113,7 @@ function describeUpdate(update: AdamWUpdate, outputFor: (tensor: Tensor) => Grap
     beta2: outputFor(update.beta2),
     stepSize: outputFor(update.stepSize),
     epsilon: outputFor(update.epsilon),
+    ...(clip ? { clip: outputFor(clip) } : {}),
     ...(decay ? { decay: outputFor(decay) } : {}),
   };
 }

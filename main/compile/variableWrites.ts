@@ -2,7 +2,10 @@
  * Assignments and fused updates at the end of a function, ordered by control edges after the guard and after whatever still reads the variable.
  * AdamW is TensorFlow's ResourceApplyAdam, one pass over parameter, moments and gradient, behind one subtraction for the decoupled decay
  * (tensorflow/core/kernels/training_ops.cc): with both beta powers fed as 0 its step size is `lr` itself, as program.ts's AdamWUpdate wants it.
+ * Our own kernel (resources/kernels/adamw.h) does clip and decay in the same pass. It writes where its reads of the variables lie, so nothing else
+ * may lie there: see `ownedValue`.
  */
+import { hasKernels } from '../engine/kernels.ts';
 import { DT, type Graph, type GraphNode, type GraphOutput, outputOf, specOf } from './graph.ts';
 import type { TracedFunction, TracedUpdate } from './trace.ts';
 
@@ -24,10 +27,23 @@ export function appendWrites(traced: TracedFunction, context: WriteContext): Gra
   let previous: GraphNode | undefined;
   for (const update of traced.updates) {
     // One after the other: what an update needs besides the variables, a tensor of the parameter's size, then exists once and not for all.
-    previous = appendAdamW(update, traced, { ...context, readers, previous });
+    const append = hasKernels() ? appendOwnAdamW : appendAdamW;
+    previous = append(update, traced, { ...context, readers, previous });
     writes.push(previous);
   }
   return writes;
+}
+
+/**
+ * The value, or a copy where it would be the memory of a variable: TensorFlow lets reads, assignments and results share a variable's memory
+ * until an update of its own copies it, which ours does not.
+ */
+export function ownedValue(graph: Graph, value: GraphOutput): GraphOutput {
+  let { node } = value;
+  while (ALIASES.has(node.op)) node = (node.inputs[0] as GraphOutput).node;
+  if (node.op !== 'ReadVariableOp') return value;
+  const spec = specOf(value);
+  return outputOf(graph.append({ op: 'DeepCopy', inputs: [value], attrs: { T: { type: DT[spec.dtype] } }, outputs: [spec] }));
 }
 
 type Readers = ReadonlyMap<string, readonly GraphNode[]>;
@@ -59,9 +75,26 @@ function appendAssign(variable: string, value: GraphOutput, context: Context): G
   return context.graph.append({ op: 'AssignVariableOp', inputs, attrs, controls, name: `assign/${variable}` });
 }
 
+function appendOwnAdamW(update: TracedUpdate, { reads }: TracedFunction, context: Context): GraphNode {
+  const { parameter, m, v, gradient, clip, beta1, beta2, stepSize, epsilon, decay } = update;
+  const { graph } = context;
+  const read = (name: string) => outputOf(reads.get(name) as GraphNode);
+  const scalar = (value: number) => graph.constant({ shape: [], dtype: 'float32' }, Float32Array.of(value), `adam/${parameter}/${value}`);
+  const scalars = [clip ?? scalar(1), beta1, beta2, stepSize, epsilon, decay ?? scalar(0)];
+  const ownReads = new Set([parameter, m, v].map((name) => reads.get(name)));
+  const others = controlsFor([parameter, m, v], context).filter((node) => !ownReads.has(node));
+  return graph.append({
+    op: 'PreloraAdamW',
+    inputs: [read(parameter), read(m), read(v), gradient, ...scalars],
+    controls: [...others, ...(context.previous ? [context.previous] : [])],
+    name: `adam/${parameter}`,
+  });
+}
+
 function appendAdamW(update: TracedUpdate, traced: TracedFunction, context: Context): GraphNode {
-  const { parameter, m, v, gradient, beta1, beta2, stepSize, epsilon } = update;
+  const { parameter, m, v, beta1, beta2, stepSize, epsilon } = update;
   const { graph, handles } = context;
+  const gradient = clippedGradient(update, graph);
   const handle = (name: string) => outputOf(handles.get(name) as GraphNode);
   const zero = graph.constant({ shape: [], dtype: 'float32' }, Float32Array.of(0), `adam/${parameter}/zero`);
   const decayed = isDecaying(update) ? [appendDecay(update, traced, context)] : [];
@@ -72,6 +105,14 @@ function appendAdamW(update: TracedUpdate, traced: TracedFunction, context: Cont
     controls: [...controlsFor([parameter, m, v], context), ...decayed, ...(context.previous ? [context.previous] : [])],
     name: `adam/${parameter}`,
   });
+}
+
+function clippedGradient({ parameter, gradient, clip }: TracedUpdate, graph: Graph): GraphOutput {
+  if (!clip) return gradient;
+  const attrs = { T: { type: DT.float32 } };
+  return outputOf(
+    graph.append({ op: 'Mul', inputs: [gradient, clip], attrs, outputs: [specOf(gradient)], name: `adam/${parameter}/clipped` }),
+  );
 }
 
 type DecayingUpdate = TracedUpdate & { readonly decay: GraphOutput };

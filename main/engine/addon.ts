@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { besideArchive, findCompiler } from './compiler.ts';
 import { ADDON, LIBRARIES } from './installed.ts';
 import { type InstallContext, RoadClosed } from './installProgress.ts';
 
@@ -34,23 +35,6 @@ export async function makeAddon(folder: string, context: InstallContext): Promis
 
 function packageFolder(): string {
   return path.dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
-}
-
-/** Node reads packages out of a packaged program's app.asar; a compiler reads their copies beside it (build/packaging/config.mjs). */
-export function besideArchive(folder: string): string {
-  return folder.replace(`app.asar${path.sep}`, `app.asar.unpacked${path.sep}`);
-}
-
-async function findCompiler(): Promise<string | null> {
-  for (const name of [process.env.CXX, 'g++', 'clang++', 'c++']) {
-    if (!name) continue;
-    const works = await run(name, ['--version']).then(
-      () => true,
-      () => false,
-    );
-    if (works) return name;
-  }
-  return null;
 }
 
 async function compile(compiler: string, folder: string, signal: AbortSignal): Promise<void> {

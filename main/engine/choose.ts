@@ -23,7 +23,7 @@ export interface BackendRequest {
 
 export interface ChosenBackend {
   name: BackendName;
-  /** Version of the library that computes: TensorFlow's, or the npm package's. */
+  /** Version of the library that computes: TensorFlow's, with the id of our own kernels where they are used, or the npm package's. */
   version: string;
   /** `CPU`, or `GPU` and the device's name. */
   device: string;
@@ -83,7 +83,7 @@ async function chooseNative(engine: InstalledEngine, settings: { threads: number
   const missingGpu = engine.manifest.variant === 'gpu' && !started.onGpu ? `; it is a GPU build but runs on the CPU: ${whyNoGpu()}` : '';
   return {
     name: 'tensorflow',
-    version: started.version,
+    version: started.kernels ? `${started.version}+kernels.${started.kernels}` : started.version,
     device: started.onGpu ? `GPU ${devices[0] ?? 'CUDA device'}` : 'CPU',
     devices: started.onGpu ? devices : ['CPU'],
     threads: settings.threads,

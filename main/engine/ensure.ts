@@ -8,6 +8,7 @@ import path from 'node:path';
 import { PreloraError } from '../protocol/reply.ts';
 import { type InstallOptions, installEngine } from './install.ts';
 import { findEngine, type InstalledEngine } from './installed.ts';
+import { ensureKernels } from './kernels.ts';
 import { enginesRoot } from './paths.ts';
 
 const FAILURE = 'last-failure.json';
@@ -25,20 +26,37 @@ export interface EnsureOptions extends Omit<InstallOptions, 'variant'> {
 export async function ensureEngine(options: EnsureOptions = {}): Promise<EnsuredEngine> {
   const { env = process.env, now = Date.now, root = enginesRoot(env), ...rest } = options;
   const present = findEngine(undefined, root);
-  if (present) return { engine: present };
+  if (present) return withKernels(present, rest);
   if (env.PRELORA_SKIP_ENGINE === '1') return { engine: null, why: 'PRELORA_SKIP_ENGINE=1 is set' };
   const failure = await recentFailure(root, now());
   if (failure) return { engine: null, why: `an install failed within the last day (${failure}); \`prelora engine install\` tries again` };
   try {
     const engine = await installEngine({ ...rest, variant: 'cpu', root });
     await forgetFailure(root);
-    return { engine };
+    return await withKernels(engine, rest);
   } catch (error) {
     if (!(error instanceof PreloraError) || error.code !== 'engine-install') throw error;
     // Where not even the reason can be written down, the next command tries again.
     await writeFile(path.join(root, FAILURE), JSON.stringify({ at: now(), why: error.message })).catch(() => {});
     return { engine: null, why: error.message };
   }
+}
+
+/**
+ * An install that was asked for: the engine, and the compute kernels beside it, whatever failed before. `withoutKernels` is the reason when there
+ * are none, which is no failure. Throws as `installEngine` does.
+ */
+export async function installWithKernels(options: InstallOptions): Promise<{ engine: InstalledEngine; withoutKernels: string | null }> {
+  const engine = await installEngine(options);
+  await forgetFailure(options.root);
+  const { onProgress = () => {}, signal = new AbortController().signal } = options;
+  return { engine, withoutKernels: await ensureKernels(engine, { onProgress, signal }, { again: true }) };
+}
+
+/** The engine with the compute kernels that fit this program and processor, where they can be had. */
+async function withKernels(engine: InstalledEngine, { onProgress = () => {}, signal }: EnsureOptions): Promise<EnsuredEngine> {
+  await ensureKernels(engine, { onProgress, signal: signal ?? new AbortController().signal });
+  return { engine };
 }
 
 /** After an install that was asked for: automatic ones need not hold back any more. */

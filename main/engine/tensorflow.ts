@@ -9,6 +9,7 @@ import path from 'node:path';
 import type { KernelBackend } from '@tensorflow/tfjs-core';
 import type { TFJSBinding } from '@tensorflow/tfjs-node-gpu/dist/tfjs_binding.js';
 import type { InstalledEngine } from './installed.ts';
+import { loadKernels } from './kernels.ts';
 import { tf } from './tf.ts';
 
 const require = createRequire(import.meta.url);
@@ -24,6 +25,8 @@ export interface NativeStart {
   version: string;
   /** True when TensorFlow has a CUDA device and computes on it. */
   onGpu: boolean;
+  /** Id of our own kernels, null when the step does without. */
+  kernels: string | null;
 }
 
 /**
@@ -41,7 +44,14 @@ export async function startTensorflow(engine: InstalledEngine): Promise<NativeSt
   }
   if (!(await tf.setBackend('tensorflow'))) throw new Error('tfjs refused the backend');
   await tf.ready();
-  return { backend: tf.backend() as NativeBackend, binding, version: binding.TF_Version, onGpu: binding.isUsingGpuDevice() };
+  const onGpu = binding.isUsingGpuDevice();
+  return {
+    backend: tf.backend() as NativeBackend,
+    binding,
+    version: binding.TF_Version,
+    onGpu,
+    kernels: onGpu ? null : loadKernels(engine),
+  };
 }
 
 const DRIVER = '/proc/driver/nvidia';

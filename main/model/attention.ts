@@ -4,6 +4,7 @@
  * happens inside a step.
  */
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
+import { type OwnKernels, ownKernels } from '../engine/ownKernels.ts';
 import { tf } from '../engine/tf.ts';
 import { customOp, type LinearLayer } from './linear.ts';
 import { times, timesTransposed, transposedTimes } from './products.ts';
@@ -23,10 +24,29 @@ export interface AttentionRows {
 
 /** Self-attention of one block; the result is `[B·M, D]`. `mask` is `[B, H, N, N]` or missing. */
 export function attention(rows: AttentionRows, block: string, linear: LinearLayer, shape: AttentionShape, mask?: Tensor): Tensor2D {
-  const heads = (name: 'q' | 'k' | 'v', x: Tensor2D) => splitHeads(linear(`${block}.attn.${name}`, x), shape);
-  const [q, k, v] = [heads('q', rows.queries), heads('k', rows.x), heads('v', rows.x)];
-  const mixed = joinHeads(scaledDotProduct(q, k, v, mask && maskFor(q, mask)));
-  return linear(`${block}.attn.proj`, mixed);
+  const project = (name: 'q' | 'k' | 'v', x: Tensor2D) => linear(`${block}.attn.${name}`, x);
+  const projected: Projections = [project('q', rows.queries), project('k', rows.x), project('v', rows.x)];
+  const kernels = mask ? null : ownKernels();
+  return linear(`${block}.attn.proj`, kernels ? kernelAttention(kernels, projected, shape) : headwiseAttention(projected, shape, mask));
+}
+
+/** Queries `[B·M, D]`, keys and values `[B·N, D]`. */
+type Projections = [q: Tensor2D, k: Tensor2D, v: Tensor2D];
+
+/** One kernel for all heads on the rows as they lie; it keeps a number per row of scores where the probabilities would be kept. */
+function kernelAttention(kernels: OwnKernels, projected: Projections, { B, numHeads }: AttentionShape): Tensor2D {
+  const attributes = { batch: { i: B }, heads: { i: numHeads } };
+  const forward = (q: Tensor, k: Tensor, v: Tensor, save: (tensors: Tensor[]) => void) => {
+    const [value, logSums] = kernels.runOwnKernel('Attention', [q, k, v], attributes) as [Tensor, Tensor];
+    save([q, k, v, logSums]);
+    return { value, gradFunc: (g: Tensor, saved: Tensor[]) => kernels.runOwnKernel('AttentionGrad', [g, ...saved], attributes) };
+  };
+  return customOp(forward, projected) as Tensor2D;
+}
+
+function headwiseAttention(projected: Projections, shape: AttentionShape, mask?: Tensor): Tensor2D {
+  const [q, k, v] = projected.map((rows) => splitHeads(rows, shape)) as [Tensor4D, Tensor4D, Tensor4D];
+  return joinHeads(scaledDotProduct(q, k, v, mask && maskFor(q, mask)));
 }
 
 /** The mask's part for the rows that ask: `[B, H, N, N]` → `[B, H, M, N]`. */

@@ -3,6 +3,7 @@
  * backward pass; Φ is recomputed there.  d/dx = Φ(x) + x·φ(x).
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { ownKernels } from '../engine/ownKernels.ts';
 import { tf } from '../engine/tf.ts';
 import { customOp } from './linear.ts';
 
@@ -20,10 +21,18 @@ function normalDensity(x: Tensor): Tensor {
 export function gelu<T extends Tensor>(x: T): T {
   const forward = (x: Tensor, save: (tensors: Tensor[]) => void) => {
     save([x]);
-    return {
-      value: tf.mul(x, normalCdf(x)),
-      gradFunc: (g: Tensor, [x]: Tensor[]) => [tf.mul(g, tf.add(normalCdf(x as Tensor), tf.mul(x as Tensor, normalDensity(x as Tensor))))],
-    };
+    return { value: value(x), gradFunc: (g: Tensor, [x]: Tensor[]) => [gradient(g, x as Tensor)] };
   };
   return customOp(forward, [x]) as T;
+}
+
+function value(x: Tensor): Tensor {
+  const kernels = ownKernels();
+  return kernels ? (kernels.runOwnKernel('Gelu', [x])[0] as Tensor) : tf.mul(x, normalCdf(x));
+}
+
+function gradient(g: Tensor, x: Tensor): Tensor {
+  const kernels = ownKernels();
+  if (kernels) return kernels.runOwnKernel('GeluGrad', [g, x])[0] as Tensor;
+  return tf.mul(g, tf.add(normalCdf(x), tf.mul(x, normalDensity(x))));
 }

@@ -67,6 +67,8 @@ export function adamWFeeds({ lr, weightDecay, gradClip, counts, beta1, beta2, ad
 
 export interface AdamWTargets {
   gradients: ReadonlyMap<string, Tensor>;
+  /** Factor on all gradients: the clip. */
+  clip: Tensor;
   groupOf: ReadonlyMap<string, number>;
   decays: (path: string) => boolean;
   /** Names with group → the scalar inputs as tensors. */
@@ -75,7 +77,7 @@ export interface AdamWTargets {
 }
 
 /** One update per gradient, for the program to apply. Runs inside the caller's tidy. */
-export function adamWUpdates({ gradients, groupOf, decays, inputs, settings }: AdamWTargets): AdamWUpdate[] {
+export function adamWUpdates({ gradients, clip, groupOf, decays, inputs, settings }: AdamWTargets): AdamWUpdate[] {
   const beta1 = tf.scalar(settings.beta1);
   const beta2 = tf.scalar(settings.beta2);
   return [...gradients].map(([path, gradient]) => {
@@ -83,6 +85,6 @@ export function adamWUpdates({ gradients, groupOf, decays, inputs, settings }: A
     const stepSize = inputs[`stepSize.${group}`] as Tensor;
     const epsilon = inputs[`epsilon.${group}`] as Tensor;
     const decay = decays(path) ? { decay: inputs.decay as Tensor } : {};
-    return { parameter: path, m: `m/${path}`, v: `v/${path}`, gradient, beta1, beta2, stepSize, epsilon, ...decay };
+    return { parameter: path, m: `m/${path}`, v: `v/${path}`, gradient, clip, beta1, beta2, stepSize, epsilon, ...decay };
   });
 }

@@ -79,8 +79,7 @@ function readParameters(variables: Tensors, { trainable }: StepSetup, tensors: r
 /** Clip and AdamW for complete gradients; nothing is assigned when the loss or the gradient norm is not finite. */
 export function applyGradients(setup: StepSetup, inputs: Tensors, gradients: ReadonlyMap<string, Tensor>): FunctionResult {
   const squares = squaredNorms([...gradients.values()]);
-  const factor = clipFactor(squares, inputs.gradClip as Tensor);
-  const clipped = new Map([...gradients].map(([path, gradient]) => [path, tf.mul(gradient, factor)]));
-  const updates = adamWUpdates({ gradients: clipped, groupOf: setup.groupOf, decays: setup.decays, inputs, settings: setup.optimizer });
+  const clip = clipFactor(squares, inputs.gradClip as Tensor);
+  const updates = adamWUpdates({ gradients, clip, groupOf: setup.groupOf, decays: setup.decays, inputs, settings: setup.optimizer });
   return { outputs: { gradSquares: squares }, updates, guard: tf.sum(squares) };
 }

@@ -37,8 +37,8 @@ describe.skipIf(!hasNative)('shape rules', () => {
   test('every rule is exercised by a case', () => {
     const graph = assembleGraph(opCases, registerSymbolicBackend(binding as unknown as Record<string, number>));
     const traced = new Set(graph.nodes.map(({ op }) => op));
-    // simplify.ts replaces every Add.
-    expect(knownOps().filter((op) => !traced.has(op) && op !== 'Add')).toEqual([]);
+    // simplify.ts replaces every Add; our own kernels have kernels.test.ts.
+    expect(knownOps().filter((op) => !traced.has(op) && op !== 'Add' && !op.startsWith('Prelora'))).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** Which ops the rewrites choose; that they compute the same is shown by shapeRules.test.ts. */
 
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { assembleGraph } from '../../main/compile/assembleGraph.ts';
 import { compileProgram } from '../../main/compile/compileProgram.ts';
 import { runEager } from '../../main/compile/eagerProgram.ts';
@@ -9,7 +9,7 @@ import type { NativeBinding } from '../../main/compile/nativeSession.ts';
 import type { GraphProgram } from '../../main/compile/program.ts';
 import { registerSymbolicBackend } from '../../main/compile/symbolicBackend.ts';
 import { tf } from '../../main/engine/tf.ts';
-import { hasNative, startNative } from './support/nativeBackend.ts';
+import { hasNative, kernelsAreBuilt, startNative } from './support/nativeBackend.ts';
 import { feedsFor } from './support/opCases.ts';
 
 let binding: NativeBinding;
@@ -40,10 +40,19 @@ function opsOf(program: GraphProgram): string[] {
 }
 
 describe.skipIf(!hasNative)('rewrites', () => {
+  beforeEach(() => vi.stubEnv('PRELORA_KERNELS', '0'));
+  afterEach(() => vi.unstubAllEnvs());
+
   test('a 2-D product and its bias become MatMul and BiasAdd, whichever side the bias is on', () => {
     expect(opsOf(programOf((x, w, bias) => tf.add(tf.matMul(x, w), bias)))).toEqual(['MatMul', 'BiasAdd']);
     expect(opsOf(programOf((x, w, bias) => tf.add(tf.matMul(x, w), tf.slice(bias, 0, 1))))).toEqual(['MatMul', 'Slice', 'AddV2']);
     expect(opsOf(programOf((x, w, bias) => tf.add(bias, tf.matMul(x, w))))).toEqual(['MatMul', 'BiasAdd']);
+  });
+
+  test.skipIf(!kernelsAreBuilt)('with our own kernels they become one operation', () => {
+    vi.unstubAllEnvs();
+    expect(opsOf(programOf((x, w, bias) => tf.add(tf.matMul(x, w), bias)))).toEqual(['PreloraMatMulBias']);
+    expect(opsOf(programOf((x, w) => tf.matMul(x, w)))).toEqual(['PreloraMatMul']);
   });
 
   test('column sums become BiasAddGrad; other sums stay', () => {

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { besideArchive, testAddon } from '../../main/engine/addon.ts';
+import { testAddon } from '../../main/engine/addon.ts';
+import { besideArchive } from '../../main/engine/compiler.ts';
 import { findEngine } from '../../main/engine/installed.ts';
 import { RoadClosed } from '../../main/engine/installProgress.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';

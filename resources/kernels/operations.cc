@@ -1,0 +1,289 @@
+/**
+ * The kernels as TensorFlow operations, which the compiled step uses in place of several of TensorFlow's own (main/compile). Registered when Node
+ * loads this file as an addon; TensorFlow's library must be in the process by then. All tensors are float32 on the CPU and in row order.
+ */
+#include <initializer_list>
+#include <mutex>
+#include <string>
+
+#include "adamw.h"
+#include "attention.h"
+#include "gelu.h"
+#include "gemm.h"
+#include "layer_norm.h"
+#include "tensorflow_c.h"
+
+namespace {
+
+/** One call of an operation: inputs and outputs as plain memory, freed with it. */
+class Call {
+ public:
+  explicit Call(TF_OpKernelContext* context) : context_(context), status_(TF_NewStatus()) {}
+  ~Call() {
+    for (TF_Tensor* tensor : tensors_)
+      if (tensor) TF_DeleteTensor(tensor);
+    TF_DeleteStatus(status_);
+  }
+
+  float* input(int index) { return values(tensor(index)); }
+  int64_t side(int index, int axis) { return TF_Dim(tensor(index), axis); }
+  int64_t size(int index) {
+    int64_t size = 1;
+    for (int axis = 0; axis < TF_NumDims(tensor(index)); axis++) size *= side(index, axis);
+    return size;
+  }
+  float scalar(int index) { return *input(index); }
+
+  float* output(int index, std::initializer_list<int64_t> dims) {
+    int64_t size = 1;
+    for (int64_t dim : dims) size *= dim;
+    return keep(TF_AllocateOutput(context_, index, TF_FLOAT, dims.begin(), static_cast<int>(dims.size()), 4 * size, status_));
+  }
+
+  /** The output in an input's memory when nobody else needs that, else in its own. Ask before `input(from)`: asking for an input is a need. */
+  float* output_over(int index, int from, std::initializer_list<int64_t> dims, bool* is_same) {
+    int forwarded = -1;
+    float* memory = keep(
+        TF_ForwardInputOrAllocateOutput(context_, &from, 1, index, dims.begin(), static_cast<int>(dims.size()), &forwarded, status_));
+    *is_same = forwarded == from;
+    return memory;
+  }
+
+  bool fails() const { return TF_GetCode(status_) != TF_OK; }
+
+  void fail(const char* message) { TF_SetStatus(status_, TF_INVALID_ARGUMENT, message); }
+
+  void report() {
+    if (fails()) TF_OpKernelContext_Failure(context_, status_);
+  }
+
+ private:
+  static constexpr int MOST_INPUTS = 12;
+
+  TF_Tensor* tensor(int index) {
+    if (!tensors_[index]) TF_GetInput(context_, index, &tensors_[index], status_);
+    return tensors_[index];
+  }
+
+  float* keep(TF_Tensor* tensor) {
+    if (!tensor) return nullptr;
+    tensors_[MOST_INPUTS + outputs_++] = tensor;
+    return values(tensor);
+  }
+
+  static float* values(TF_Tensor* tensor) { return static_cast<float*>(TF_TensorData(tensor)); }
+
+  TF_OpKernelContext* context_;
+  TF_Status* status_;
+  TF_Tensor* tensors_[MOST_INPUTS + 4] = {};
+  int outputs_ = 0;
+};
+
+/** Attributes of an operation, read once when its node is made. */
+struct Attributes {
+  bool transpose_a = false;
+  bool transpose_b = false;
+  float epsilon = 0;
+  int64_t batch = 0;
+  int64_t heads = 0;
+};
+
+typedef void (*Compute)(const Attributes&, Call&);
+
+void matmul(const Attributes& with, Call& call, bool has_bias) {
+  const int64_t a0 = call.side(0, 0), a1 = call.side(0, 1), b0 = call.side(1, 0), b1 = call.side(1, 1);
+  const int64_t m = with.transpose_a ? a1 : a0, depth = with.transpose_a ? a0 : a1, n = with.transpose_b ? b0 : b1;
+  if (depth != (with.transpose_b ? b1 : b0)) return call.fail("PreloraMatMul: the inner sides differ");
+  float* c = call.output(0, {m, n});
+  if (call.fails()) return;
+  const Matrix a = with.transpose_a ? Matrix{call.input(0), 1, a1} : Matrix{call.input(0), a1, 1};
+  const Matrix b = with.transpose_b ? Matrix{call.input(1), 1, b1} : Matrix{call.input(1), b1, 1};
+  multiply(m, n, depth, a, b, has_bias ? call.input(2) : nullptr, c);
+}
+
+void run_matmul(const Attributes& with, Call& call) { matmul(with, call, false); }
+void run_matmul_bias(const Attributes& with, Call& call) { matmul(with, call, true); }
+
+void run_gelu(const Attributes&, Call& call) {
+  float* y = call.output(0, {call.side(0, 0), call.side(0, 1)});
+  if (!call.fails()) gelu(call.input(0), call.size(0), y);
+}
+
+void run_gelu_gradient(const Attributes&, Call& call) {
+  bool over_g = false;
+  float* dx = call.output_over(0, 0, {call.side(1, 0), call.side(1, 1)}, &over_g);
+  if (!call.fails()) gelu_gradient(over_g ? dx : call.input(0), call.input(1), call.size(1), dx);
+}
+
+void run_layer_norm(const Attributes& with, Call& call) {
+  const int64_t rows = call.side(0, 0), d = call.side(0, 1);
+  float *y = call.output(0, {rows, d}), *mean = call.output(1, {rows, 1}), *inverse_std = call.output(2, {rows, 1});
+  if (!call.fails()) layer_norm(call.input(0), call.input(1), call.input(2), with.epsilon, rows, d, y, mean, inverse_std);
+}
+
+void norm_gradient(Call& call, bool with_weights) {
+  const int64_t rows = call.side(1, 0), d = call.side(1, 1);
+  bool over_g = false;
+  float* dx = call.output_over(0, 0, {rows, d}, &over_g);
+  float* sums = with_weights ? call.output(1, {2, d}) : nullptr;
+  if (call.fails()) return;
+  layer_norm_gradient(over_g ? dx : call.input(0), call.input(1), call.input(2), call.input(3), call.input(4), rows, d, dx, sums);
+}
+
+void run_layer_norm_gradient(const Attributes&, Call& call) { norm_gradient(call, true); }
+void run_layer_norm_input_gradient(const Attributes&, Call& call) { norm_gradient(call, false); }
+
+AttentionShape attention_shape(const Attributes& with, Call& call, int q, int k) {
+  const int64_t head_width = call.side(q, 1) / with.heads;
+  const float scale = 1 / std::sqrt(static_cast<float>(head_width));
+  return {with.batch, with.heads, call.side(q, 0) / with.batch, call.side(k, 0) / with.batch, head_width, scale};
+}
+
+void run_attention(const Attributes& with, Call& call) {
+  const AttentionShape shape = attention_shape(with, call, 0, 1);
+  float* out = call.output(0, {call.side(0, 0), call.side(0, 1)});
+  float* log_sums = call.output(1, {shape.batch, shape.heads, shape.queries});
+  if (!call.fails()) attention(call.input(0), call.input(1), call.input(2), shape, out, log_sums);
+}
+
+void run_attention_gradient(const Attributes& with, Call& call) {
+  const AttentionShape shape = attention_shape(with, call, 1, 2);
+  float *dq = call.output(0, {call.side(1, 0), call.side(1, 1)}), *dk = call.output(1, {call.side(2, 0), call.side(2, 1)}),
+        *dv = call.output(2, {call.side(3, 0), call.side(3, 1)});
+  if (call.fails()) return;
+  attention_gradient(call.input(0), call.input(1), call.input(2), call.input(3), call.input(4), shape, dq, dk, dv);
+}
+
+/**
+ * The first three inputs are reads of variables, which share the variables' memory: writing there is the update. The graph must order this after
+ * everything else that reads them, and no two variables may share memory (main/compile/variableWrites.ts sees to both).
+ */
+void run_adamw(const Attributes&, Call& call) {
+  const AdamWScalars scalars = {call.scalar(4), call.scalar(5), call.scalar(6), call.scalar(7), call.scalar(8), call.scalar(9)};
+  if (call.size(0) != call.size(3)) return call.fail("PreloraAdamW: gradient and parameter differ in size");
+  adamw(call.input(0), call.input(1), call.input(2), call.input(3), call.size(0), scalars);
+}
+
+struct Operation {
+  const char* name;
+  std::initializer_list<const char*> inputs;
+  std::initializer_list<const char*> outputs;
+  std::initializer_list<const char*> attributes;
+  Compute compute;
+  bool changes_state;
+};
+
+const std::initializer_list<const char*> TRANSPOSES = {"transpose_a: bool", "transpose_b: bool"};
+const std::initializer_list<const char*> HEADS = {"batch: int", "heads: int"};
+
+const Operation MATMUL = {"PreloraMatMul", {"a: float", "b: float"}, {"c: float"}, TRANSPOSES, run_matmul, false};
+const Operation MATMUL_BIAS = {"PreloraMatMulBias", {"a: float", "b: float", "bias: float"}, {"c: float"}, TRANSPOSES, run_matmul_bias, false};
+const Operation GELU = {"PreloraGelu", {"x: float"}, {"y: float"}, {}, run_gelu, false};
+const Operation GELU_GRADIENT = {"PreloraGeluGrad", {"g: float", "x: float"}, {"dx: float"}, {}, run_gelu_gradient, false};
+const Operation LAYER_NORM = {"PreloraLayerNorm",
+                              {"x: float", "weight: float", "bias: float"},
+                              {"y: float", "mean: float", "inverse_std: float"},
+                              {"epsilon: float"},
+                              run_layer_norm,
+                              false};
+const Operation LAYER_NORM_GRADIENT = {"PreloraLayerNormGrad",
+                                       {"g: float", "x: float", "mean: float", "inverse_std: float", "weight: float"},
+                                       {"dx: float", "sums: float"},
+                                       {},
+                                       run_layer_norm_gradient,
+                                       false};
+const Operation LAYER_NORM_INPUT_GRADIENT = {"PreloraLayerNormInputGrad",
+                                             {"g: float", "x: float", "mean: float", "inverse_std: float", "weight: float"},
+                                             {"dx: float"},
+                                             {},
+                                             run_layer_norm_input_gradient,
+                                             false};
+const Operation ATTENTION = {
+    "PreloraAttention", {"q: float", "k: float", "v: float"}, {"out: float", "log_sums: float"}, HEADS, run_attention, false};
+const Operation ATTENTION_GRADIENT = {"PreloraAttentionGrad",
+                                      {"g: float", "q: float", "k: float", "v: float", "log_sums: float"},
+                                      {"dq: float", "dk: float", "dv: float"},
+                                      HEADS,
+                                      run_attention_gradient,
+                                      false};
+const Operation ADAMW = {"PreloraAdamW",
+                         {"parameter: float", "m: float", "v: float", "gradient: float", "clip: float", "beta1: float", "beta2: float",
+                          "step_size: float", "epsilon: float", "decay: float"},
+                         {},
+                         {},
+                         run_adamw,
+                         true};
+
+template <const Operation& OPERATION>
+void* create(TF_OpKernelConstruction* construction) {
+  Attributes* attributes = new Attributes();
+  TF_Status* status = TF_NewStatus();
+  for (const char* spec : OPERATION.attributes) {
+    const std::string name = std::string(spec).substr(0, std::string(spec).find(':'));
+    unsigned char flag = 0;
+    if (name == "transpose_a" || name == "transpose_b") {
+      TF_OpKernelConstruction_GetAttrBool(construction, name.c_str(), &flag, status);
+      (name == "transpose_a" ? attributes->transpose_a : attributes->transpose_b) = flag != 0;
+    } else if (name == "epsilon") {
+      TF_OpKernelConstruction_GetAttrFloat(construction, name.c_str(), &attributes->epsilon, status);
+    } else {
+      TF_OpKernelConstruction_GetAttrInt64(construction, name.c_str(), name == "batch" ? &attributes->batch : &attributes->heads, status);
+    }
+    if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
+  }
+  TF_DeleteStatus(status);
+  return attributes;
+}
+
+template <const Operation& OPERATION>
+void compute(void* attributes, TF_OpKernelContext* context) {
+  Call call(context);
+  OPERATION.compute(*static_cast<Attributes*>(attributes), call);
+  call.report();
+}
+
+void destroy(void* attributes) { delete static_cast<Attributes*>(attributes); }
+
+/** False when TensorFlow refuses. */
+template <const Operation& OPERATION>
+bool add() {
+  TF_OpDefinitionBuilder* definition = TF_NewOpDefinitionBuilder(OPERATION.name);
+  for (const char* input : OPERATION.inputs) TF_OpDefinitionBuilderAddInput(definition, input);
+  for (const char* output : OPERATION.outputs) TF_OpDefinitionBuilderAddOutput(definition, output);
+  for (const char* attribute : OPERATION.attributes) TF_OpDefinitionBuilderAddAttr(definition, attribute);
+  TF_OpDefinitionBuilderSetIsStateful(definition, OPERATION.changes_state);
+  TF_OpDefinitionBuilderSetShapeInferenceFunction(definition, TF_ShapeInferenceContextSetUnknownShape);
+  TF_Status* status = TF_NewStatus();
+  TF_RegisterOpDefinition(definition, status);
+  bool is_added = TF_GetCode(status) == TF_OK;
+  if (is_added) {
+    TF_RegisterKernelBuilder(
+        OPERATION.name, TF_NewKernelBuilder(OPERATION.name, "CPU", create<OPERATION>, compute<OPERATION>, destroy), status);
+    is_added = TF_GetCode(status) == TF_OK;
+  }
+  TF_DeleteStatus(status);
+  return is_added;
+}
+
+bool add_all() {
+  return add<MATMUL>() && add<MATMUL_BIAS>() && add<GELU>() && add<GELU_GRADIENT>() && add<LAYER_NORM>() && add<LAYER_NORM_GRADIENT>() &&
+         add<LAYER_NORM_INPUT_GRADIENT>() && add<ATTENTION>() && add<ATTENTION_GRADIENT>() && add<ADAMW>();
+}
+
+}  // namespace
+
+extern "C" {
+/** Node's version of the interface; declared by hand like TensorFlow's. */
+struct napi_env__;
+struct napi_value__;
+int napi_throw_error(napi_env__*, const char* code, const char* message);
+
+/** Called by every thread of Node that loads the addon; the operations belong to the process. */
+__attribute__((visibility("default"))) napi_value__* napi_register_module_v1(napi_env__* env, napi_value__* exports) {
+  static const bool is_added = add_all();
+  if (!is_added) napi_throw_error(env, nullptr, "TensorFlow refused the kernels' registration");
+  return exports;
+}
+
+__attribute__((visibility("default"))) int32_t node_api_module_get_api_version_v1() { return 8; }
+}
