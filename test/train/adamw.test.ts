@@ -25,7 +25,7 @@ function optimizerProgram(names: readonly string[], decays = true): GraphProgram
         inputs: { ...adamWInputs(names.length), ...Object.fromEntries(names.map((name) => [`gradient/${name}`, spec])) },
         body(_, inputs) {
           const gradients = new Map(names.map((name) => [name, tf.mul(inputs[`gradient/${name}`]!, 1)]));
-          return { outputs: {}, updates: adamWUpdates({ gradients, groupOf, decays: () => decays, inputs, settings }) };
+          return { outputs: {}, updates: adamWUpdates({ clip: tf.scalar(1), gradients, groupOf, decays: () => decays, inputs, settings }) };
         },
       },
     },
