@@ -6,6 +6,9 @@ import { root } from './transpile.mjs';
 
 const built = path.join(root, 'dist', 'renderer', 'index.html');
 
+/** What licences.json is made from, beside the packages themselves. */
+const LICENCE_SOURCES = ['package-lock.json', 'build/licences.mjs', 'LICENSE'];
+
 export async function buildPage() {
   if (isFresh()) return;
   const { build } = await import('vite');
@@ -15,9 +18,8 @@ export async function buildPage() {
 function isFresh() {
   if (!existsSync(built)) return false;
   const since = statSync(built).mtimeMs;
-  return ['renderer', 'main/protocol'].every((folder) =>
-    filesBelow(path.join(root, folder)).every((file) => statSync(file).mtimeMs <= since),
-  );
+  const files = ['renderer', 'main/protocol'].flatMap((folder) => filesBelow(path.join(root, folder)));
+  return [...files, ...LICENCE_SOURCES.map((name) => path.join(root, name))].every((file) => statSync(file).mtimeMs <= since);
 }
 
 function filesBelow(folder) {

@@ -2,12 +2,14 @@
  * All that runs in the utility process: its parent port as a Port, the engine host behind it. Trainers are worker threads here, because a
  * packaged Electron may not start Node (fuse runAsNode).
  */
+import { openHostLog } from '../main/host/diagnostics/hostLog.ts';
 import { EngineHost } from '../main/host/engineHost.ts';
 import { launchTrainerThread } from '../main/host/launchTrainer.ts';
 import { messageEventPort, type Port } from '../main/host/port.ts';
 import { push } from '../main/host/rpc.ts';
 import { serveSession } from '../main/host/session.ts';
 import type { Presence, ShellEvents } from '../main/protocol/events.ts';
+import { dataRoot } from '../main/store/paths.ts';
 
 /** Progress bars and titles need no more. */
 const PRESENCE_MS = 1000;
@@ -16,7 +18,8 @@ const { parentPort } = process;
 const shell = messageEventPort(parentPort);
 let frames: Port = shell;
 
-const host = new EngineHost({ kind: 'desktop', launch: launchTrainerThread, log: (message) => console.error(message) });
+const log = openHostLog(dataRoot(), (message) => console.error(message));
+const host = new EngineHost({ kind: 'desktop', launch: launchTrainerThread, log });
 serveSession(host, shell, () => frames);
 tellPresence();
 

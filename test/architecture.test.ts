@@ -76,7 +76,7 @@ const RULES: Rule[] = [
   {
     of: 'main/host',
     may: [...LEARNING, 'main/protocol', 'main/exchange'],
-    packages: ['node:', 'sharp', 'zod'],
+    packages: ['node:', 'sharp', 'zod', 'fflate'],
     because: 'the host is started by shell, server and command line, not the other way',
   },
   {
@@ -133,7 +133,7 @@ const RULES: Rule[] = [
   },
   {
     of: 'renderer/vite.config.ts',
-    may: ['renderer'],
+    may: ['renderer', 'build'],
     packages: ['vite', '@sveltejs/', 'node:'],
     because: 'the build of the page runs in Node',
   },

@@ -5,6 +5,7 @@
 import { EXIT_STATUS, PreloraError } from '../protocol/reply.ts';
 import { BENCH_USAGE, benchCommand } from './bench.ts';
 import { COMPARE_USAGE, compareCommand } from './compare.ts';
+import { DIAGNOSE_USAGE, diagnoseCommand } from './diagnose.ts';
 import { ENGINE_USAGE, engineCommand } from './engine.ts';
 import { ESTIMATE_USAGE, estimateCommand } from './estimate.ts';
 import { EVAL_USAGE, evalCommand } from './evaluate.ts';
@@ -30,6 +31,7 @@ const COMMANDS: Record<string, Command> = {
   serve: { usage: SERVE_USAGE, does: 'browser mode: the workbench in a browser, here or through a tunnel', run: serveCommand },
   engine: { usage: ENGINE_USAGE, does: 'native compute engines of this machine', run: engineCommand },
   bench: { usage: BENCH_USAGE, does: 'measures this machine, against PyTorch where it is there', run: benchCommand },
+  diagnose: { usage: DIAGNOSE_USAGE, does: 'a zip to send along with a report of a fault, masked', run: diagnoseCommand },
   presets: { usage: PRESETS_USAGE, does: 'lists the presets', run: presetsCommand },
   config: { usage: CONFIG_USAGE, does: 'the JSON Schema of a config, or a table of its fields', run: configCommand },
 };

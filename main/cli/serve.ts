@@ -1,12 +1,13 @@
 /** `prelora serve`: browser mode, until it is interrupted. Runs are stopped with a checkpoint then. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { openHostLog } from '../host/diagnostics/hostLog.ts';
 import { EngineHost } from '../host/engineHost.ts';
 import { launchTrainerProcess } from '../host/launchTrainer.ts';
 import { serveSession } from '../host/session.ts';
 import { EXIT_STATUS, PreloraError } from '../protocol/reply.ts';
 import { startServer } from '../server/server.ts';
-import { resourcesFolder } from '../store/paths.ts';
+import { dataRoot, resourcesFolder } from '../store/paths.ts';
 import { readArguments, readNumber } from './arguments.ts';
 import type { CommandIo } from './io.ts';
 
@@ -18,7 +19,8 @@ const DEFAULT_PORT = 7363;
 export async function serveCommand(args: string[], io: CommandIo): Promise<number> {
   const text = { type: 'string' } as const;
   const { values } = readArguments(args, { port: text, host: text, token: text, page: text }, SERVE_USAGE, [0, 0]);
-  const host = new EngineHost({ kind: 'browser', launch: launchTrainerProcess, log: (message) => io.stderr.write(`${message}\n`) });
+  const log = openHostLog(dataRoot(), (message) => io.stderr.write(`${message}\n`));
+  const host = new EngineHost({ kind: 'browser', launch: launchTrainerProcess, log });
   const server = await startServer({
     page: values.page ?? builtPage(),
     host: values.host ?? '127.0.0.1',

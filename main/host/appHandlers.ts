@@ -1,48 +1,34 @@
 /** Requests about the program and its compute engines. */
-import { readFile } from 'node:fs/promises';
 import os from 'node:os';
-import path from 'node:path';
-import { installEngine } from '../engine/install.ts';
+import { engineStatus } from '../engine/install.ts';
 import { findEngine } from '../engine/installed.ts';
 import { RunConfig } from '../protocol/config.ts';
 import type { AppDescription } from '../protocol/requests.ts';
-import { resourcesFolder } from '../store/paths.ts';
 import { listPresets, type Preset } from '../store/presets.ts';
+import { collectDiagnostics, diagnosticsFileName, zipDiagnostics } from './diagnostics/diagnostics.ts';
 import type { EngineHost } from './engineHost.ts';
 import type { EngineHandlers } from './handlers.ts';
+import { programVersion } from './programVersion.ts';
 
-type Names = 'app:describe' | 'engine:install' | 'engine:cancelInstall';
+type Names = 'app:describe' | 'app:diagnose' | 'engine:install' | 'engine:cancelInstall';
 
 export function appHandlers(host: EngineHost): Pick<EngineHandlers, Names> {
-  let installing: AbortController | null = null;
+  const { installer } = host;
   return {
-    'app:describe': () => describeApp(host),
-    async 'engine:install'({ variant }) {
-      installing ??= new AbortController();
-      const { signal } = installing;
-      try {
-        const { manifest } = await installEngine({
-          variant,
-          signal,
-          onProgress: ({ message, done, total }) =>
-            host.broadcast('task:progress', {
-              task: 'engine:install',
-              message,
-              fraction: done !== undefined && total ? done / total : null,
-            }),
-        });
-        return { version: manifest.version };
-      } finally {
-        installing = null;
-      }
+    'app:describe': async () => ({ ...(await describeApp(host)), installing: installer.running }),
+    async 'app:diagnose'({ runId }) {
+      const runDir = runId === null ? null : await host.catalog.find(runId);
+      const files = await collectDiagnostics({ dataRoot: host.dataRoot, runDir, host: host.options.kind });
+      return { fileName: diagnosticsFileName(new Date()), files, zipBase64: Buffer.from(zipDiagnostics(files)).toString('base64') };
     },
+    'engine:install': async ({ variant }) => installer.install(variant),
     async 'engine:cancelInstall'() {
-      installing?.abort();
+      installer.cancel();
     },
   };
 }
 
-async function describeApp(host: EngineHost): Promise<AppDescription> {
+async function describeApp(host: EngineHost): Promise<Omit<AppDescription, 'installing'>> {
   const cores = os.availableParallelism();
   return {
     version: await programVersion(),
@@ -53,7 +39,7 @@ async function describeApp(host: EngineHost): Promise<AppDescription> {
     dataRoot: host.dataRoot,
     presets: (await listPresets()).map(describePreset),
     engines: describeEngines(),
-    engineInstallable: findEngine() === null,
+    installableEngines: installableEngines(),
     configSchema: RunConfig.toJSONSchema({ io: 'input' }),
   };
 }
@@ -61,6 +47,12 @@ async function describeApp(host: EngineHost): Promise<AppDescription> {
 function describePreset({ name, description, config }: Preset): AppDescription['presets'][number] {
   const title = name.replaceAll(/[-_]/g, ' ');
   return { name, title: title.charAt(0).toUpperCase() + title.slice(1), summary: description, config };
+}
+
+/** Variants for this platform that are not there, or not whole. */
+function installableEngines(): AppDescription['installableEngines'] {
+  const { installable, installed } = engineStatus();
+  return installable.filter((variant) => installed.every((engine) => engine.variant !== variant));
 }
 
 /** What `auto` would choose among, in its order. Looked up, not loaded: the host never loads a backend. */
@@ -71,10 +63,4 @@ function describeEngines(): AppDescription['engines'] {
   if (!native) return [{ name: 'tensorflow', available: false, version: '', device: '', why: 'not installed yet' }, wasm, cpu];
   const { version, variant, source } = native.manifest;
   return [{ name: 'tensorflow', available: true, version, device: variant === 'gpu' ? 'GPU or CPU' : 'CPU', why: source }, wasm, cpu];
-}
-
-/** From the package.json beside the resources. */
-async function programVersion(): Promise<string> {
-  const manifest: unknown = JSON.parse(await readFile(path.join(resourcesFolder(), '..', 'package.json'), 'utf8'));
-  return String((manifest as { version?: unknown }).version ?? '');
 }

@@ -15,6 +15,7 @@ import { readConfig, readLast, readStatus } from '../store/runFolder.ts';
 import { openRun } from '../store/runStore.ts';
 import type { RunCommand } from '../train/commands.ts';
 import { CrashPolicy } from './crashPolicy.ts';
+import { EngineInstaller } from './engineInstaller.ts';
 import type { TrainerLauncher, TrainerNeeds } from './launchTrainer.ts';
 import { LiveRun, type LiveRunEvents, trainerClient } from './liveRun.ts';
 import { RunCatalog } from './runCatalog.ts';
@@ -39,6 +40,7 @@ export interface HostListener {
 
 export class EngineHost {
   readonly catalog = new RunCatalog(runsRoot());
+  readonly installer = new EngineInstaller((progress) => this.broadcast('task:progress', progress));
   readonly #live = new Map<string, LiveRun>();
   readonly #listeners = new Set<HostListener>();
   readonly #crashes = new CrashPolicy();

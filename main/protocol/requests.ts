@@ -6,6 +6,7 @@
 import './jitless.ts';
 import { z } from 'zod';
 import { RunConfig } from './config.ts';
+import { EngineVariant } from './engine.ts';
 import { PackedSnapshots } from './packedSnapshots.ts';
 import { EpochRecord, EventRecord, MetricsRecord, RankReason, RanksFile } from './records.ts';
 import { StatusFile } from './run.ts';
@@ -170,11 +171,27 @@ export const AppDescription = z.object({
   dataRoot: z.string(),
   presets: z.array(z.object({ name: z.string(), title: z.string(), summary: z.string(), config: z.unknown() })),
   engines: z.array(z.object({ name: z.string(), available: z.boolean(), version: z.string(), device: z.string(), why: z.string() })),
-  engineInstallable: z.boolean(),
+  /** Native engines that could be fetched. */
+  installableEngines: z.array(EngineVariant),
+  /** What is being installed now; asking for it again joins. */
+  installing: EngineVariant.nullable(),
   /** JSON Schema of RunConfig with title, unit, help and basic on every field: the form is made from it. */
   configSchema: z.unknown(),
 });
 export type AppDescription = z.output<typeof AppDescription>;
+
+/** One text of a report of a fault, already masked. */
+export const DiagnosticsFile = z.object({ name: z.string(), text: z.string() });
+export type DiagnosticsFile = z.output<typeof DiagnosticsFile>;
+
+export const Diagnostics = z.object({
+  /** What to call the zip. */
+  fileName: z.string(),
+  files: z.array(DiagnosticsFile),
+  /** The same files, packed. */
+  zipBase64: z.string(),
+});
+export type Diagnostics = z.output<typeof Diagnostics>;
 
 export const Prediction = z.object({
   classes: z.array(z.object({ name: z.string(), probability: z.number() })),
@@ -189,6 +206,8 @@ export type Prediction = z.output<typeof Prediction>;
 export const engineRequests = {
   /** Facts about this machine and program: backends found, presets, schema. */
   'app:describe': { arg: z.strictObject({}), result: AppDescription },
+  /** What to send along with a report of a fault, of the program and of one run; masked, texts only. */
+  'app:diagnose': { arg: z.strictObject({ runId: RunId.nullable().default(null) }), result: Diagnostics },
   /** All runs below the data root, newest first. */
   'runs:list': { arg: z.strictObject({}), result: z.array(RunSummary) },
   'runs:rename': { arg: z.strictObject({ runId: RunId, name: z.string().min(1).max(200) }), result: z.void() },

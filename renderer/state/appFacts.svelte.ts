@@ -1,5 +1,6 @@
 /** Facts about machine and program (`app:describe`), progress of long tasks, and the connection. */
 import type { ProgressEvent } from '../../main/protocol/events.ts';
+import { PreloraError } from '../../main/protocol/reply.ts';
 import type { AppDescription } from '../../main/protocol/requests.ts';
 import { type Api, errorText } from '../api.ts';
 import type { Connection } from '../transport/transport.ts';
@@ -41,6 +42,8 @@ export class AppFacts {
     try {
       this.#facts = await this.#api.request('app:describe', {});
       this.#problem = '';
+      // Begun before this page was loaded, or by another one.
+      if (this.#facts.installing && !this.#installing) void this.installEngine(this.#facts.installing);
     } catch (error) {
       this.#problem = errorText(error);
     }
@@ -71,8 +74,13 @@ export class AppFacts {
   async installEngine(variant: 'cpu' | 'gpu'): Promise<void> {
     this.#installing = true;
     await this.#notices.attempt(async () => {
-      const { version } = await this.#api.request('engine:install', { variant });
-      this.#notices.confirm(`TensorFlow ${version} is installed. New runs use it.`);
+      try {
+        const { version } = await this.#api.request('engine:install', { variant });
+        this.#notices.confirm(`TensorFlow ${version} is installed. New runs use it.`);
+      } catch (error) {
+        if (!(error instanceof PreloraError) || error.code !== 'interrupted') throw error;
+        this.#notices.confirm('The installation is cancelled. What was fetched is kept: the next one goes on from there.');
+      }
     });
     this.#installing = false;
     this.clearProgress('engine:install');

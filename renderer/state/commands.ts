@@ -46,6 +46,11 @@ export function globalCommands(workbench: Workbench, overlays: Overlays): Comman
     { id: 'runs', title: 'Go to Runs', run: () => navigation.go({ screen: 'runs' }) },
     { id: 'compare', title: 'Go to Compare', run: () => navigation.go({ screen: 'compare', runs: [...runs.selected] }) },
     { id: 'settings', title: 'Go to Settings', keys: 'Mod+,', run: () => navigation.go({ screen: 'settings' }) },
+    {
+      id: 'diagnostics',
+      title: 'Diagnostics: a report to send along',
+      run: () => (overlays.diagnostics = { runId: route.screen === 'run' ? route.runId : null }),
+    },
     { id: 'theme-light', title: 'Appearance: light', run: () => preferences.set('theme', 'light') },
     { id: 'theme-dark', title: 'Appearance: dark', run: () => preferences.set('theme', 'dark') },
     { id: 'theme-contrast', title: 'Appearance: high contrast', run: () => preferences.set('theme', 'contrast') },

@@ -1,4 +1,4 @@
-/** What lies above the screens: palette and shortcut list; and what the screens on show add to them while they are there. */
+/** What lies above the screens: palette, shortcut list, report of a fault; and what the screens on show add to them while they are there. */
 import { createContext } from 'svelte';
 import type { Command } from './commands.ts';
 
@@ -14,6 +14,8 @@ export interface Provided {
 export class Overlays {
   palette = $state(false);
   shortcuts = $state(false);
+  /** Set while a report is on show; of which run, or of the program alone. */
+  diagnostics = $state.raw<{ runId: string | null } | null>(null);
   #provided = $state.raw<readonly Provided[]>([]);
 
   get screenCommands(): readonly Command[] {

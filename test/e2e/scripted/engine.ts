@@ -174,6 +174,17 @@ export class ScriptedEngine {
 
   readonly handlers = {
     'app:describe': async () => this.#describe(),
+    'app:diagnose': async ({ runId }) => ({
+      fileName: 'prelora-diagnostics-20261123-0822.zip',
+      files: [
+        { name: 'about.json', text: JSON.stringify({ program: { version: '0.1.0' }, disk: { dataRoot: '<data>' } }, null, 2) },
+        { name: 'log.txt', text: '2026-11-23T08:10:00.000Z replay: Error: no snapshots in <path 1.jsonl>' },
+        ...(runId === null
+          ? []
+          : [{ name: 'run/config.json', text: JSON.stringify({ name: '<name>', data: { source: '<path 2>' } }, null, 2) }]),
+      ],
+      zipBase64: btoa('PK'),
+    }),
     'runs:list': async () => {
       if (this.#options.isBroken) {
         throw new PreloraError(
@@ -492,7 +503,8 @@ export class ScriptedEngine {
         { name: 'tensorflow', available: true, version: '2.21.0', device: 'CPU', why: 'In use. No GPU found by the driver.' },
         { name: 'wasm', available: true, version: '4.22.0', device: 'CPU, 1 thread', why: 'Always there; slower than TensorFlow.' },
       ],
-      engineInstallable: true,
+      installableEngines: ['gpu'],
+      installing: null,
       configSchema: RunConfig.toJSONSchema({ io: 'input' }),
     };
   }

@@ -1,0 +1,59 @@
+/**
+ * Installing a native engine for the page: one install at a time, whoever asks; its progress goes to all pages; a cancelled one keeps what it
+ * had fetched and the next goes on from there (main/engine/install.ts). What was installed before stays in use until the new one is whole.
+ */
+import { installEngine } from '../engine/install.ts';
+import type { EngineVariant } from '../protocol/engine.ts';
+import type { ProgressEvent } from '../protocol/events.ts';
+import { PreloraError } from '../protocol/reply.ts';
+
+interface Running {
+  variant: EngineVariant;
+  abort: AbortController;
+  done: Promise<{ version: string }>;
+}
+
+export class EngineInstaller {
+  #running: Running | null = null;
+  readonly #tell: (progress: ProgressEvent) => void;
+  readonly #install: typeof installEngine;
+
+  constructor(tell: (progress: ProgressEvent) => void, install = installEngine) {
+    this.#tell = tell;
+    this.#install = install;
+  }
+
+  get running(): EngineVariant | null {
+    return this.#running?.variant ?? null;
+  }
+
+  /** Joins an install of the same variant that is going on. Throws `busy` during one of another, else what `installEngine` throws. */
+  install(variant: EngineVariant): Promise<{ version: string }> {
+    if (this.#running && this.#running.variant !== variant) {
+      throw new PreloraError('busy', `the ${this.#running.variant} engine is being installed; cancel that first`, 'variant');
+    }
+    this.#running ??= this.#start(variant);
+    return this.#running.done;
+  }
+
+  /** Safe to repeat. */
+  cancel(): void {
+    this.#running?.abort.abort();
+  }
+
+  #start(variant: EngineVariant): Running {
+    const abort = new AbortController();
+    const installing = this.#install({
+      variant,
+      signal: abort.signal,
+      onProgress: ({ message, done, total }) =>
+        this.#tell({ task: 'engine:install', message, fraction: done !== undefined && total ? done / total : null }),
+    });
+    const done = installing
+      .then(({ manifest }) => ({ version: manifest.version }))
+      .finally(() => {
+        this.#running = null;
+      });
+    return { variant, abort, done };
+  }
+}

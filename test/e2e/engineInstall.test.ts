@@ -1,0 +1,23 @@
+/** Installing an engine from Settings (F6): progress, cancel, go on; the engine in use stays in use. */
+import { describe, expect, it } from 'vitest';
+import { findChromium } from '../../build/scriptedPage.mjs';
+import { asked, scriptedBrowser } from './support/scriptedBrowser.ts';
+
+describe.skipIf(!findChromium())('Settings', () => {
+  const browser = scriptedBrowser();
+
+  it('install an engine with progress, let it be cancelled, and begin again', async () => {
+    const { page } = await browser.open({ route: '#/settings' });
+    const install = page.getByRole('button', { name: 'Install for NVIDIA GPU' });
+    await install.click();
+    await page.getByRole('progressbar', { name: 'Engine installation' }).waitFor();
+    await page.getByText(/downloading, \d+ of 590 MiB/).waitFor();
+    await page.getByText(/used for new runs/).waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('the next one goes on from there').first().waitFor();
+    await install.click();
+    await page.getByText('TensorFlow 2.21.0 is installed. New runs use it.').first().waitFor({ timeout: 20_000 });
+    expect((await asked(page, 'engine:install')).map((arg) => (arg as { variant: string }).variant)).toEqual(['gpu', 'gpu']);
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+});

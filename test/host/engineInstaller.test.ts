@@ -1,0 +1,97 @@
+/** Installing an engine for the page (F6): progress to all pages, cancel, go on, and the old engine untouched by a failure. */
+import { describe, expect, it } from 'vitest';
+import type { InstallOptions, installEngine } from '../../main/engine/install.ts';
+import type { InstalledEngine } from '../../main/engine/installed.ts';
+import { findEngine } from '../../main/engine/installed.ts';
+import { EngineInstaller } from '../../main/host/engineInstaller.ts';
+import type { ProgressEvent } from '../../main/protocol/events.ts';
+import { PreloraError } from '../../main/protocol/reply.ts';
+import { startFakeIndex } from '../engine/support/fakeIndex.ts';
+import { fakeToolchain } from '../engine/support/fakeToolchain.mjs';
+import { temporaryFolder } from '../support/temporaryFolder.ts';
+
+/** An install that goes on until it is told how to end, or is cancelled. */
+function heldInstall() {
+  const calls: InstallOptions[] = [];
+  let end: { resolve(engine: InstalledEngine): void; reject(error: Error): void } | null = null;
+  const install: typeof installEngine = (options) => {
+    calls.push(options);
+    return new Promise((resolve, reject) => {
+      end = { resolve, reject };
+      options.signal?.addEventListener('abort', () => reject(new PreloraError('interrupted', 'the engine install was stopped')));
+    });
+  };
+  const succeed = (version: string): void => end?.resolve({ folder: '', addon: '', manifest: { version } } as InstalledEngine);
+  return { calls, install, succeed, fail: (message: string): void => end?.reject(new PreloraError('engine-install', message)) };
+}
+
+describe('an install', () => {
+  it('tells its progress, as a fraction where the stage has a length', async () => {
+    const told: ProgressEvent[] = [];
+    const { calls, install, succeed } = heldInstall();
+    const installing = new EngineInstaller((progress) => told.push(progress), install).install('cpu');
+    calls[0]?.onProgress?.({ stage: 'download', message: 'downloading', done: 50, total: 200 });
+    calls[0]?.onProgress?.({ stage: 'compile', message: 'compiling' });
+    succeed('2.21.0');
+    expect(await installing).toEqual({ version: '2.21.0' });
+    expect(told.map(({ task, message, fraction }) => [task, message, fraction])).toEqual([
+      ['engine:install', 'downloading', 0.25],
+      ['engine:install', 'compiling', null],
+    ]);
+  });
+
+  it('is joined by a second page, and busy for another variant', async () => {
+    const { calls, install, succeed } = heldInstall();
+    const installer = new EngineInstaller(() => {}, install);
+    const both = [installer.install('cpu'), installer.install('cpu')];
+    expect(installer.running).toBe('cpu');
+    expect(() => installer.install('gpu')).toThrow(/cpu engine is being installed/);
+    succeed('2.21.0');
+    expect(await Promise.all(both)).toEqual([{ version: '2.21.0' }, { version: '2.21.0' }]);
+    expect(calls).toHaveLength(1);
+    expect(installer.running).toBeNull();
+  });
+
+  it('that is cancelled says so, and can be begun again', async () => {
+    const { calls, install, succeed } = heldInstall();
+    const installer = new EngineInstaller(() => {}, install);
+    const cancelled = installer.install('cpu');
+    installer.cancel();
+    await expect(cancelled).rejects.toMatchObject({ code: 'interrupted' });
+    installer.cancel();
+    const again = installer.install('cpu');
+    succeed('2.21.0');
+    expect(await again).toEqual({ version: '2.21.0' });
+    expect(calls).toHaveLength(2);
+  });
+
+  it('that fails gives its reason, and the next one is free to start', async () => {
+    const { install, fail } = heldInstall();
+    const installer = new EngineInstaller(() => {}, install);
+    const failing = installer.install('gpu');
+    fail('no gpu engine could be had');
+    await expect(failing).rejects.toThrow('no gpu engine could be had');
+    expect(installer.running).toBeNull();
+  });
+});
+
+describe('the engine in use', () => {
+  it('is the same after an install of another variant has failed', async () => {
+    const root = temporaryFolder();
+    const { installEngine: real } = await import('../../main/engine/install.ts');
+    const index = await startFakeIndex();
+    const { wheels } = index.sources;
+    const sources = { ...index.sources, wheels: [...wheels, ...wheels.map((wheel) => ({ ...wheel, variant: 'gpu' as const }))] };
+    const own = { root, python: null, ...fakeToolchain() };
+    const installer = new EngineInstaller(
+      () => {},
+      (options) => real({ ...options, ...own, sources }),
+    );
+    await installer.install('cpu');
+    const before = findEngine(undefined, root);
+    expect(before?.manifest.variant).toBe('cpu');
+    await index.close();
+    await expect(installer.install('gpu')).rejects.toMatchObject({ code: 'engine-install' });
+    expect(findEngine(undefined, root)).toEqual(before);
+  });
+});
