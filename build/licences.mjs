@@ -48,12 +48,17 @@ export function listLicences(folders) {
 function describePackage(folder) {
   const full = path.join(root, folder);
   const { name, version, license } = JSON.parse(readFileSync(path.join(full, 'package.json'), 'utf8'));
-  const licence = typeof license === 'string' ? license : license?.type;
-  if (!licence) throw new Error(`${folder}/package.json names no licence`);
   const texts = readdirSync(full)
     .filter((file) => TEXT_FILE.test(file))
     .map((file) => readFileSync(path.join(full, file), 'utf8').trim());
+  const licence = typeof license === 'string' ? license : (license?.type ?? licenceOfText(texts[0] ?? ''));
+  if (!licence) throw new Error(`${folder} names no licence, neither in package.json nor in a text that is known`);
   return { name, version, licence, text: texts.join('\n\n') };
+}
+
+/** For manifests that forget the field. */
+function licenceOfText(text) {
+  return /^(the )?mit license/i.test(text) ? 'MIT' : null;
 }
 
 /** A Vite plugin: licences.json beside the page, which the page fetches when it is asked for. */

@@ -36,6 +36,10 @@ describe('the licences', () => {
     expect(strange.map(({ name, licence }) => `${name}: ${licence}`)).toEqual([]);
   });
 
+  it('are read off the text where the manifest forgets them', () => {
+    expect(listLicences(['node_modules/svelte-toolbelt']).at(-1)).toMatchObject({ name: 'svelte-toolbelt', licence: 'MIT' });
+  });
+
   it('come with their texts, the program’s own and the sample’s first', () => {
     expect(listed[0]).toMatchObject({
       name: 'PreLoRA Workbench',

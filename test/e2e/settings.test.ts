@@ -1,4 +1,4 @@
-/** Installing an engine from Settings (F6): progress, cancel, go on; the engine in use stays in use. */
+/** Settings: installing an engine (F6) with progress, cancel and go on while the old one stays in use; the licences. */
 import { describe, expect, it } from 'vitest';
 import { findChromium } from '../../build/scriptedPage.mjs';
 import { asked, scriptedBrowser } from './support/scriptedBrowser.ts';
@@ -19,5 +19,19 @@ describe.skipIf(!findChromium())('Settings', () => {
     await page.getByText('TensorFlow 2.21.0 is installed. New runs use it.').first().waitFor({ timeout: 20_000 });
     expect((await asked(page, 'engine:install')).map((arg) => (arg as { variant: string }).variant)).toEqual(['gpu', 'gpu']);
     expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
+  it('list the licence of everything the program is made of, with its text', async () => {
+    const { page } = await browser.open({ route: '#/settings' });
+    await page.getByRole('button', { name: 'Show all licences' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Licences' });
+    await dialog.getByText('PreLoRA Workbench').waitFor();
+    for (const name of ['svelte', 'chart.js', 'zod', '@tensorflow/tfjs-core', 'Electron', 'Fashion-MNIST']) {
+      await dialog.getByLabel('Filter').fill(name);
+      await dialog.getByText(name).first().waitFor();
+    }
+    await dialog.getByLabel('Filter').fill('zod');
+    await dialog.getByText('zod').first().click();
+    await dialog.getByText('Permission is hereby granted').waitFor();
   });
 });
