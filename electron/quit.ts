@@ -5,6 +5,7 @@
 
 import path from 'node:path';
 import { app, dialog, Menu, nativeImage, Tray } from 'electron';
+import type { Presence } from '../main/protocol/events.ts';
 import type { EngineProcess } from './engineProcess.ts';
 import type { Settings } from './settings.ts';
 import type { MainWindow } from './window.ts';
@@ -32,6 +33,7 @@ export function setupQuit({ window, engine, settings }: QuitParts): void {
   };
   const keepTraining = (): void => {
     tray ??= createTray(window);
+    tray.setToolTip(trayText(engine.presence));
     window.current?.destroy();
   };
   const decide = async (): Promise<void> => {
@@ -39,6 +41,12 @@ export function setupQuit({ window, engine, settings }: QuitParts): void {
     if (answer === 'checkpoint') await finish();
     if (answer === 'keep') keepTraining();
   };
+
+  // Where a taskbar shows no progress, the tray does.
+  engine.listen({
+    push() {},
+    presence: (presence) => tray?.setToolTip(trayText(presence)),
+  });
 
   app.on('before-quit', (event) => {
     if (isQuitting) return;
@@ -76,9 +84,13 @@ async function askQuit({ window, engine, settings }: QuitParts): Promise<QuitAns
   return answer;
 }
 
+export function trayText(presence: Presence | null): string {
+  if (!presence) return 'PreLoRA Workbench: nothing is being trained';
+  return `${Math.floor((100 * presence.step) / Math.max(1, presence.totalSteps))} % · ${presence.name} · PreLoRA Workbench`;
+}
+
 function createTray(window: MainWindow): Tray {
   const tray = new Tray(nativeImage.createFromPath(path.join(app.getAppPath(), 'resources', 'icons', 'tray.png')));
-  tray.setToolTip('PreLoRA Workbench: training goes on');
   tray.setContextMenu(
     Menu.buildFromTemplate([
       { label: 'Open', click: () => window.show() },

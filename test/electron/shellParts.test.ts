@@ -8,6 +8,7 @@ vi.mock('electron', () => ({ app: { isPackaged: false }, dialog: {}, ipcMain: {}
 const { checkedLink } = await import('../../electron/handlers.ts');
 const { isOurPage } = await import('../../electron/ipc.ts');
 const { menuTemplate } = await import('../../electron/menu.ts');
+const { trayText } = await import('../../electron/quit.ts');
 const { loadSettings } = await import('../../electron/settings.ts');
 
 describe('a link', () => {
@@ -61,6 +62,22 @@ describe('the menu', () => {
     for (const { click } of entries) (click as (() => void) | undefined)?.();
     expect(sent).toEqual(['new-run', 'runs', 'compare', 'settings', 'palette', 'shortcuts']);
     expect(entries.filter(({ click, accelerator }) => click && accelerator)).toEqual([]);
+  });
+});
+
+describe('the tray', () => {
+  it('tells how far the run is, for systems whose taskbar does not', () => {
+    const presence = {
+      runId: 'r',
+      name: 'flowers',
+      status: 'running',
+      phase: 'full',
+      step: 299,
+      totalSteps: 1000,
+      etaSeconds: null,
+    } as const;
+    expect(trayText(presence)).toBe('29 % · flowers · PreLoRA Workbench');
+    expect(trayText(null)).toContain('nothing is being trained');
   });
 });
 
