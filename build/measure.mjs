@@ -77,6 +77,9 @@ async function openLongRun(page) {
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
 
+if (process.platform === 'linux' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) {
+  throw new Error('there is no screen to open a window on: set DISPLAY, or start under xvfb-run');
+}
 await packWhenMissing();
 const folder = mkdtempSync(path.join(os.tmpdir(), 'prelora-measure-'));
 try {
