@@ -60,11 +60,11 @@ export class EngineProcess {
     if (this.#page) this.joinPage(this.#page);
   }
 
-  /** One request of the page to its reply; the engine host parses and answers. Never rejects. */
-  async ask(name: string, arg: unknown): Promise<Reply<unknown>> {
+  /** One request of the page to its reply, whose value is JSON text; the engine host parses and answers. Never rejects. */
+  async ask(name: string, arg: unknown): Promise<Reply<string>> {
     if (!this.#client) return failed(new PreloraError('trainer-exited', 'the engine process is not running; restart the program'));
     try {
-      return { ok: true, value: await this.#client.request(name as keyof typeof engineRequests, arg as never) };
+      return { ok: true, value: (await this.#client.request(name as keyof typeof engineRequests, arg as never)) as unknown as string };
     } catch (error) {
       return failed(error);
     }

@@ -18,7 +18,7 @@ export function shellHandlers(window: MainWindow, engine: EngineProcess): Handle
     },
     async 'shell:showFolder'({ runId }) {
       const reply = await engine.ask('runs:list', {});
-      const runs = reply.ok ? (reply.value as ResultOf<'runs:list'>) : [];
+      const runs = reply.ok ? (JSON.parse(reply.value) as ResultOf<'runs:list'>) : [];
       const run = runs.find((candidate) => candidate.runId === runId);
       if (!run) throw new PreloraError('not-found', `run ${runId}: no such run`, 'runId');
       // A run's folder is below the data root; the page only ever names its id.

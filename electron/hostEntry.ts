@@ -6,7 +6,7 @@ import { openHostLog } from '../main/host/diagnostics/hostLog.ts';
 import { EngineHost } from '../main/host/engineHost.ts';
 import { launchTrainerThread } from '../main/host/launchTrainer.ts';
 import { messageEventPort, type Port } from '../main/host/port.ts';
-import { push } from '../main/host/rpc.ts';
+import { push, withTextReplies } from '../main/host/rpc.ts';
 import { serveSession } from '../main/host/session.ts';
 import type { Presence, ShellEvents } from '../main/protocol/events.ts';
 import { dataRoot } from '../main/store/paths.ts';
@@ -20,7 +20,7 @@ let frames: Port = shell;
 
 const log = openHostLog(dataRoot(), (message) => console.error(message));
 const host = new EngineHost({ kind: 'desktop', launch: launchTrainerThread, log });
-serveSession(host, shell, () => frames);
+serveSession(host, withTextReplies(shell), () => frames);
 tellPresence();
 
 parentPort.on('message', ({ data, ports }) => {

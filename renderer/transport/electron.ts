@@ -5,8 +5,11 @@
 import type { Reply } from '../../main/protocol/reply.ts';
 import type { Connection, Transport } from './transport.ts';
 
+/** A reply of the engine comes as JSON text: a bridge copies objects one field at a time. */
+export type BridgeReply = Reply<unknown> | { ok: true; text: string | undefined };
+
 export interface WorkbenchBridge {
-  request(name: string, arg: unknown): Promise<Reply<unknown>>;
+  request(name: string, arg: unknown): Promise<BridgeReply>;
   on(event: string, listener: (payload: unknown) => void): () => void;
 }
 
@@ -29,7 +32,7 @@ export function electronTransport(bridge: WorkbenchBridge): Transport {
     if (port) port.onmessage = ({ data }: MessageEvent<{ event: string; payload: unknown }>) => emit(data.event, data.payload);
   });
   return {
-    request: (name, arg) => bridge.request(name, arg),
+    request: async (name, arg) => unpack(await bridge.request(name, arg)),
     onPush(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -39,4 +42,9 @@ export function electronTransport(bridge: WorkbenchBridge): Transport {
       return () => {};
     },
   };
+}
+
+/** A result of nothing has no text. */
+function unpack(reply: BridgeReply): Reply<unknown> {
+  return 'text' in reply ? { ok: true, value: reply.text === undefined ? undefined : JSON.parse(reply.text) } : reply;
 }

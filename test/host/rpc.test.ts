@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { type Port, portPair } from '../../main/host/port.ts';
-import { createClient, push, serveRequests } from '../../main/host/rpc.ts';
+import { createClient, push, serveRequests, withTextReplies } from '../../main/host/rpc.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
 
 const requests = {
@@ -112,6 +112,31 @@ describe('a push', () => {
     push<{ beep: number }, 'beep'>(far, 'beep', 2);
     await client.request('double', { value: 1 });
     expect(heard).toEqual([1]);
+  });
+});
+
+describe('a port with text replies', () => {
+  it('packs the values of replies, and leaves refusals and pushes as they are', async () => {
+    const [near, far] = portPair();
+    const heard: unknown[] = [];
+    near.onMessage((message) => heard.push(message));
+    const texts = withTextReplies(far);
+    const error = { code: 'busy', message: 'not now' };
+    for (const message of [
+      { id: 1, ok: true, value: { a: [1] } },
+      { id: 2, ok: true },
+      { id: 3, ok: false, error },
+      { event: 'beep', payload: { b: 2 } },
+    ]) {
+      texts.post(message);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(heard).toEqual([
+      { id: 1, ok: true, value: '{"a":[1]}' },
+      { id: 2, ok: true, value: undefined },
+      { id: 3, ok: false, error },
+      { event: 'beep', payload: { b: 2 } },
+    ]);
   });
 });
 

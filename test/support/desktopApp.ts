@@ -53,7 +53,7 @@ export interface DesktopApp {
   page: Page;
   dataDir: string;
   /** One request over the bridge, as the page makes it. */
-  ask(name: string, arg: unknown): Promise<{ ok: boolean; value?: unknown; error?: { code: string; message: string } }>;
+  ask(name: string, arg: unknown): Promise<BridgeAnswer>;
   close(): Promise<void>;
 }
 
@@ -83,10 +83,7 @@ export async function startDesktopApp(binary: string): Promise<DesktopApp> {
     app,
     page,
     dataDir,
-    ask: (name, arg) =>
-      page.evaluate(([n, a]) => (globalThis as unknown as Bridge).workbench.request(n as string, a), [name, arg]) as ReturnType<
-        DesktopApp['ask']
-      >,
+    ask: (name, arg) => askOverBridge(page, name, arg),
     async close() {
       const process = app.process();
       if (process.exitCode === null && process.signalCode === null) {
@@ -101,7 +98,22 @@ export async function startDesktopApp(binary: string): Promise<DesktopApp> {
 }
 
 interface Bridge {
-  workbench: { request(name: string, arg: unknown): Promise<unknown> };
+  workbench: { request(name: string, arg: unknown): Promise<BridgeAnswer & { text?: string }> };
+}
+
+export interface BridgeAnswer {
+  ok: boolean;
+  value?: unknown;
+  error?: { code: string; message: string };
+}
+
+/** One request over the bridge, as the page makes it (renderer/transport/electron.ts): the engine's answers come as text. */
+export async function askOverBridge(page: Page, name: string, arg: unknown): Promise<BridgeAnswer> {
+  const { text, ...reply } = await page.evaluate(
+    ([n, a]) => (globalThis as unknown as Bridge).workbench.request(n as string, a),
+    [name, arg],
+  );
+  return text === undefined ? reply : { ok: true, value: JSON.parse(text) };
 }
 
 /** Hard links where the file system allows it: a runtime is 230 MB. The app itself is links to the checkout. */

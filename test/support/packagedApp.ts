@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { makePackage, unpackedFolder } from '../../build/package.mjs';
-import { startScreen } from './desktopApp.ts';
+import { askOverBridge, type BridgeAnswer, startScreen } from './desktopApp.ts';
 
 export interface Packed {
   /** The unpacked program. */
@@ -35,7 +35,7 @@ export interface PackagedApp {
   dataDir: string;
   /** All that it and its processes have said. */
   said(): string;
-  ask(name: string, arg: unknown): Promise<{ ok: boolean; value?: unknown; error?: { code: string; message: string } }>;
+  ask(name: string, arg: unknown): Promise<BridgeAnswer>;
   close(): Promise<void>;
 }
 
@@ -66,10 +66,7 @@ export async function startPackagedApp(executable: string, { args = [], env = {}
     page,
     dataDir,
     said: output.said,
-    ask: (name, arg) =>
-      page.evaluate(([n, a]) => (globalThis as unknown as Bridge).workbench.request(n as string, a), [name, arg]) as ReturnType<
-        PackagedApp['ask']
-      >,
+    ask: (name, arg) => askOverBridge(page, name, arg),
     async close() {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL');
@@ -79,10 +76,6 @@ export async function startPackagedApp(executable: string, { args = [], env = {}
       rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 300 });
     },
   };
-}
-
-interface Bridge {
-  workbench: { request(name: string, arg: unknown): Promise<unknown> };
 }
 
 function collect(child: ChildProcess): { debuggingAddress: Promise<string>; said(): string } {
