@@ -10,9 +10,9 @@ describe.skipIf(!findChromium())('Settings', () => {
     const { page } = await browser.open({ route: '#/settings' });
     const install = page.getByRole('button', { name: 'Install for NVIDIA GPU' });
     await install.click();
-    await page.getByRole('progressbar', { name: 'Engine installation' }).waitFor();
-    await page.getByText(/downloading, \d+ of 590 MiB/).waitFor();
-    await page.getByText(/used for new runs/).waitFor();
+    await page.getByRole('progressbar', { name: 'Engine installation' }).first().waitFor();
+    await page.getByText(/downloading, \d+ of 590 MiB/).first().waitFor();
+    await page.getByText(/used for new runs/).first().waitFor();
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByText('the next one goes on from there').first().waitFor();
     await install.click();
@@ -25,13 +25,13 @@ describe.skipIf(!findChromium())('Settings', () => {
     const { page } = await browser.open({ route: '#/settings' });
     await page.getByRole('button', { name: 'Show all licences' }).click();
     const dialog = page.getByRole('dialog', { name: 'Licences' });
-    await dialog.getByText('PreLoRA Workbench').waitFor();
+    await dialog.getByText('PreLoRA Workbench').first().waitFor();
     for (const name of ['svelte', 'chart.js', 'zod', '@tensorflow/tfjs-core', 'Electron', 'Fashion-MNIST']) {
       await dialog.getByLabel('Filter').fill(name);
       await dialog.getByText(name).first().waitFor();
     }
     await dialog.getByLabel('Filter').fill('zod');
-    await dialog.getByText('zod').first().click();
-    await dialog.getByText('Permission is hereby granted').waitFor();
+    await dialog.locator('summary', { hasText: 'zod' }).click();
+    await dialog.getByText('Permission is hereby granted').last().waitFor();
   });
 });
