@@ -2,7 +2,8 @@
  * Installing a native engine for the page: one install at a time, whoever asks; its progress goes to all pages; a cancelled one keeps what it
  * had fetched and the next goes on from there (main/engine/install.ts). What was installed before stays in use until the new one is whole.
  */
-import { installEngine } from '../engine/install.ts';
+import { installWithKernels } from '../engine/ensure.ts';
+import type { installEngine } from '../engine/install.ts';
 import type { EngineVariant } from '../protocol/engine.ts';
 import type { ProgressEvent } from '../protocol/events.ts';
 import { PreloraError } from '../protocol/reply.ts';
@@ -13,12 +14,15 @@ interface Running {
   done: Promise<{ version: string }>;
 }
 
+/** The engine and, where they can be had, the compute kernels beside it. */
+const installWhole: typeof installEngine = async (options) => (await installWithKernels(options)).engine;
+
 export class EngineInstaller {
   #running: Running | null = null;
   readonly #tell: (progress: ProgressEvent) => void;
   readonly #install: typeof installEngine;
 
-  constructor(tell: (progress: ProgressEvent) => void, install = installEngine) {
+  constructor(tell: (progress: ProgressEvent) => void, install = installWhole) {
     this.#tell = tell;
     this.#install = install;
   }
