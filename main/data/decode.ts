@@ -31,16 +31,22 @@ const MAX_PIXELS = 100_000_000;
 type SharpFactory = (input: string | Uint8Array, options?: SharpOptions) => Sharp;
 let loaded: Promise<SharpFactory> | null = null;
 
+/** Every loader of libvips 8.18 beside the five we read; those a build lacks are passed over. */
+const BLOCKED_LOADERS = [
+  ...['Analyze', 'Csv', 'Dcraw', 'Fits', 'Heif', 'Jp2k', 'Jxl', 'Magick', 'Magick7', 'Mat', 'Matrix', 'Nifti', 'Openexr', 'Openslide'],
+  ...['Pdf', 'Ppm', 'Rad', 'Raw', 'Svg', 'Uhdr', 'Vips'],
+].map((format) => `VipsForeignLoad${format}`);
+
 /**
  * sharp is native and takes about 50 ms to load, so only sources that need it pay for it. Its loaders of other formats (SVG, PDF …)
- * stay blocked: data is never interpreted as more than pixels.
+ * are blocked: data is never interpreted as more than pixels. The block holds for the whole process, and every data worker sets it
+ * when it begins; so ours are never blocked, not even for a moment, in which another thread would take good images for unreadable.
  */
 function loadSharp(): Promise<SharpFactory> {
   loaded ??= import('sharp').then(({ default: sharp }) => {
     sharp.cache(false);
     sharp.concurrency(1);
-    sharp.block({ operation: ['VipsForeignLoad'] });
-    sharp.unblock({ operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff'].map((format) => `VipsForeignLoad${format}`) });
+    sharp.block({ operation: BLOCKED_LOADERS });
     return sharp;
   });
   return loaded;
