@@ -8,6 +8,7 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
 import { ADDON, LIBRARIES } from './installed.ts';
 import { checkNotStopped, type InstallContext, RoadClosed } from './installProgress.ts';
 import type { ArchiveRecipe } from './sources.ts';
@@ -51,7 +52,7 @@ async function download(url: string, target: string, context: InstallContext): P
       next(null, chunk);
     },
   });
-  await pipeline(Readable.fromWeb(response.body), meter, createWriteStream(target), { signal: context.signal });
+  await pipeline(Readable.fromWeb(response.body as ReadableStream), meter, createWriteStream(target), { signal: context.signal });
 }
 
 async function unpack(archive: string, folder: string, options: string[]): Promise<void> {

@@ -6,9 +6,11 @@ import { forkRun } from './forkRun.ts';
 import type { EngineHandlers } from './handlers.ts';
 import { appendNote } from './runNote.ts';
 import { readRunFiles } from './runReading.ts';
+import { sampleConfig } from './sampleRun.ts';
 
 type Names =
   | 'run:start'
+  | 'run:sample'
   | 'run:pause'
   | 'run:resume'
   | 'run:advance'
@@ -21,15 +23,16 @@ type Names =
 export function controlHandlers(host: EngineHost): Pick<EngineHandlers, Names> {
   return {
     'run:start': async ({ config }) => ({ runId: await host.start(parseConfig(config)) }),
+    'run:sample': async () => ({ runId: await host.start(await sampleConfig(host)) }),
     async 'run:pause'({ runId }) {
       await host.command(runId, { kind: 'pause' });
     },
     async 'run:resume'({ runId }) {
-      if (host.liveRun(runId)) await host.command(runId, { kind: 'resume' });
+      if (await host.steerable(runId)) await host.command(runId, { kind: 'resume' });
       else await resumeStopped(host, runId);
     },
     async 'run:advance'({ runId, steps }) {
-      if (host.liveRun(runId)) await host.command(runId, { kind: 'advance', steps });
+      if (await host.steerable(runId)) await host.command(runId, { kind: 'advance', steps });
       else await host.resume(runId, [{ kind: 'advance', steps }]);
     },
     async 'run:stop'({ runId, discard }) {
@@ -43,13 +46,13 @@ export function controlHandlers(host: EngineHost): Pick<EngineHandlers, Names> {
     },
     async 'run:edit'({ runId, changes, extension }) {
       const command = { kind: 'edit', changes, extension } as const;
-      if (host.liveRun(runId)) await host.command(runId, command);
+      if (await host.steerable(runId)) await host.command(runId, command);
       // More epochs make a finished run go on; other settings of a run at rest are for a fork.
       else if (Object.hasOwn(changes, 'train.epochs')) await host.resume(runId, [command]);
       else throw new PreloraError('bad-arguments', `run ${runId} is not being trained; resume it first, or fork it with these changes`);
     },
     async 'run:note'({ runId, text }) {
-      if (host.liveRun(runId)) await host.command(runId, { kind: 'note', text });
+      if (await host.steerable(runId)) await host.command(runId, { kind: 'note', text });
       else await appendNote(await host.catalog.find(runId), text);
     },
     'run:fork': async ({ runId, step, changes }) => ({ runId: await forkRun(host, runId, { step, changes }) }),

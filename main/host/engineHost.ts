@@ -74,6 +74,14 @@ export class EngineHost {
     return this.#live.get(runId) ?? null;
   }
 
+  /** The live run, if it can be steered; one that is ending is waited for, and counts as at rest. */
+  async steerable(runId: string): Promise<LiveRun | null> {
+    const live = this.#live.get(runId);
+    if (!live?.isEnding) return live ?? null;
+    await live.over;
+    return this.steerable(runId);
+  }
+
   /** Starts a run and gives back its id once its folder is there. Throws `busy`, or what the config or the data throw. */
   async start(config: RunConfig): Promise<string> {
     return this.#launch(config.engine, (run) => run.start(config));
@@ -88,7 +96,7 @@ export class EngineHost {
 
   /** Hands a command to a live run. Throws `not-found` when the run is not live, the run's refusal, or `trainer-exited`. */
   async command(runId: string, command: RunCommand): Promise<unknown> {
-    const live = this.#live.get(runId);
+    const live = await this.steerable(runId);
     if (!live) throw new PreloraError('not-found', `run ${runId} is not being trained; resume it first`, 'runId');
     return live.command(command);
   }
@@ -102,8 +110,7 @@ export class EngineHost {
     job: (client: ReturnType<typeof trainerClient>) => Promise<T>,
     { beside }: { beside?: string } = {},
   ): Promise<T> {
-    if (beside === undefined || !this.#live.has(beside) || this.#isStarting) this.#requireFreeDevice();
-    this.#isStarting = true;
+    await this.#takeDevice(beside);
     const trainer = this.options.launch(needs);
     try {
       return await job(trainerClient(trainer));
@@ -119,8 +126,7 @@ export class EngineHost {
   }
 
   async #launch(needs: TrainerNeeds, begin: (run: LiveRun) => Promise<void>): Promise<string> {
-    this.#requireFreeDevice();
-    this.#isStarting = true;
+    await this.#takeDevice();
     const run = new LiveRun(this.options.launch(needs), this.#runEvents);
     try {
       await begin(run);
@@ -136,10 +142,14 @@ export class EngineHost {
     }
   }
 
-  #requireFreeDevice(): void {
-    const [live] = this.#live.values();
+  /** Takes the device for a start or a job. Throws `busy` while a run other than `beside` is live, but waits for one that is ending. */
+  async #takeDevice(beside?: string): Promise<void> {
+    for (const live of this.#live.values()) if (live.isEnding) await live.over;
+    const live = [...this.#live.values()].find(({ runId }) => runId !== beside);
     if (live) throw new PreloraError('busy', `run ${live.runId} is being trained; one run at a time fits the device. Stop it first`);
     if (this.#isStarting) throw new PreloraError('busy', 'another run is being started; one run at a time fits the device');
+    // Without a pause after the checks: of two that come at once only one gets it.
+    this.#isStarting = true;
   }
 
   #tellChanged(runId: string): void {

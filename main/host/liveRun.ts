@@ -83,6 +83,12 @@ export class LiveRun {
     return this.#waiting.at(-1) ?? this.#activity;
   }
 
+  /** The run has ended and its trainer is on the way out: it obeys nothing any more. */
+  get isEnding(): boolean {
+    const { status } = this.status ?? {};
+    return this.#ended !== null || status === 'finished' || status === 'interrupted' || status === 'failed';
+  }
+
   get etaSeconds(): number | null {
     const { status, secondsLeft } = { status: this.status?.status, secondsLeft: this.status?.secondsLeft };
     return status === 'running' && typeof secondsLeft === 'number' ? secondsLeft : null;

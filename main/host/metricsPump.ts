@@ -15,7 +15,7 @@ const UNANSWERED = 2;
 export interface FrameSource {
   look(): Promise<NewRecords>;
   /** What is the same for all pages at this moment. */
-  present(): Pick<RunFrame, 'runId' | 'status' | 'activity' | 'etaSeconds'>;
+  present(): Pick<RunFrame, 'runId' | 'live' | 'status' | 'activity' | 'etaSeconds'>;
 }
 
 /** Time, handed in so that tests need not wait. */
@@ -33,19 +33,26 @@ export const realClock: PumpClock = {
 };
 
 export class MetricsPump {
-  #sequence = 0;
-  #answered = 0;
+  #sequence: number;
+  #answered: number;
   #lastAt = Number.NEGATIVE_INFINITY;
   #isDue = false;
   #isSending = false;
   #isClosed = false;
   #cancel: (() => void) | null = null;
 
+  readonly #clock: PumpClock;
+
+  /** Frames are numbered from `after` on. */
   constructor(
     readonly source: FrameSource,
     readonly send: (frame: RunFrame) => void,
-    readonly clock: PumpClock = realClock,
-  ) {}
+    { clock = realClock, after = 0 }: { clock?: PumpClock; after?: number } = {},
+  ) {
+    this.#clock = clock;
+    this.#sequence = after;
+    this.#answered = after;
+  }
 
   /** Number of the last frame sent. */
   get sequence(): number {
@@ -57,8 +64,8 @@ export class MetricsPump {
     if (this.#isClosed) return;
     this.#isDue = true;
     if (this.#cancel || this.#isSending || this.#sequence - this.#answered >= UNANSWERED) return;
-    const wait = Math.max(0, this.#lastAt + FRAME_MS - this.clock.now());
-    this.#cancel = this.clock.later(() => void this.#sendFrame(), wait);
+    const wait = Math.max(0, this.#lastAt + FRAME_MS - this.#clock.now());
+    this.#cancel = this.#clock.later(() => void this.#sendFrame(), wait);
   }
 
   /** The page took all frames up to `sequence`. Numbers from the future or the past are ignored. */
@@ -86,7 +93,7 @@ export class MetricsPump {
     try {
       const { more, problems: _passedOver, ...records } = await this.source.look();
       if (this.#isClosed) return;
-      this.#lastAt = this.clock.now();
+      this.#lastAt = this.#clock.now();
       this.send({ ...records, ...this.source.present(), sequence: ++this.#sequence });
       if (more) this.#isDue = true;
     } finally {

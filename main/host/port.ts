@@ -112,7 +112,12 @@ export function childPort(child: ChildProcess): Port {
   });
   child.on('message', deliver);
   child.on('error', (error) => closed(`the trainer process cannot be started: ${error.message}`));
-  child.on('exit', (code, signal) => closed(`the trainer process ended with ${signal ?? `code ${code}`}`));
+  child.on('exit', (code, signal) => {
+    const end = (): void => closed(`the trainer process ended with ${signal ?? `code ${code}`}`);
+    // What it said last may still be on its way.
+    if (child.connected) child.once('disconnect', end);
+    else end();
+  });
   return port;
 }
 
@@ -130,6 +135,12 @@ export function processPort(self: NodeJS.Process): Port {
   self.on('message', deliver);
   self.on('disconnect', () => closed('the parent process is gone'));
   return port;
+}
+
+/** Ends a forked process once everything it has posted is on its way: an exit alone would drop what waits for a busy parent. */
+export function exitAfterLastMessage(self: NodeJS.Process): void {
+  if (self.send && self.connected) self.send(null, () => self.exit(0));
+  else self.exit(0);
 }
 
 /** Electron's message ports and `process.parentPort`: the message lies in `event.data`. */

@@ -4,6 +4,7 @@
  */
 
 import type { PushEvents, RunFrame } from '../protocol/events.ts';
+import { PreloraError } from '../protocol/reply.ts';
 import { engineRequests } from '../protocol/requests.ts';
 import type { StatusFile } from '../protocol/run.ts';
 import type { EngineHost } from './engineHost.ts';
@@ -11,6 +12,7 @@ import { engineHandlers } from './handlers.ts';
 import { MetricsPump } from './metricsPump.ts';
 import type { Port } from './port.ts';
 import { push, serveRequests } from './rpc.ts';
+import { readRunFiles } from './runReading.ts';
 import type { RunTail } from './runTail.ts';
 
 export interface Session {
@@ -27,14 +29,18 @@ export function serveSession(host: EngineHost, port: Port, framePort: () => Port
   const session: Session = {
     host,
     subscribe(runId, tail, status) {
-      pumps.get(runId)?.close();
-      const pump = createPump({ host, runId, tail, status }, (frame) => push<PushEvents, 'run:frame'>(framePort(), 'run:frame', frame));
+      const before = pumps.get(runId);
+      before?.close();
+      // Numbers go on, and skip one: a frame of the earlier subscription that is still on its way cannot pass for a new one.
+      const after = before ? before.sequence + 1 : 0;
+      const send = (frame: RunFrame): void => push<PushEvents, 'run:frame'>(framePort(), 'run:frame', frame);
+      const pump = createPump({ host, runId, tail, status, after }, send);
       pumps.set(runId, pump);
       return pump.sequence;
     },
     unsubscribe(runId) {
+      // Kept closed, for its number.
       pumps.get(runId)?.close();
-      pumps.delete(runId);
     },
     acknowledge: (runId, sequence) => pumps.get(runId)?.acknowledge(sequence),
   };
@@ -57,14 +63,18 @@ interface Subscription {
   tail: RunTail;
   /** As read from the files; shown until the run is live and tells its own. */
   status: StatusFile;
+  /** Frames are numbered from here on. */
+  after: number;
 }
 
-function createPump({ host, runId, tail, status }: Subscription, send: (frame: RunFrame) => void): MetricsPump {
+function createPump({ host, runId, tail, status, after }: Subscription, send: (frame: RunFrame) => void): MetricsPump {
   let last = status;
   const pump = new MetricsPump(
     {
       async look() {
         const records = await tail.look();
+        // A run may end between a change and its frame; what it ended as is in its folder then.
+        if (!host.liveRun(runId)) last = (await statusAtRest(runId, tail.dir)) ?? last;
         // An undo or a resume after a crash: part of what the page holds is abandoned now.
         if (records.events.some(({ kind }) => kind === 'segment')) pump.skipNumber();
         return records;
@@ -72,12 +82,25 @@ function createPump({ host, runId, tail, status }: Subscription, send: (frame: R
       present() {
         const live = host.liveRun(runId);
         last = live?.status ?? last;
-        return { runId, status: { ...last, runId }, activity: live?.activity ?? '', etaSeconds: live?.etaSeconds ?? null };
+        // Under the name that the user gave it, which the trainer does not know.
+        const told = { ...last, runId, name: status.name };
+        return { runId, live: live !== null, status: told, activity: live?.activity ?? '', etaSeconds: live?.etaSeconds ?? null };
       },
     },
     send,
+    { after },
   );
   return pump;
+}
+
+/** Null when the folder cannot be read, for one because it has just been put into the trash. */
+async function statusAtRest(runId: string, dir: string): Promise<StatusFile | null> {
+  try {
+    return (await readRunFiles(runId, dir)).status;
+  } catch (error) {
+    if (error instanceof PreloraError) return null;
+    throw error;
+  }
 }
 
 function stackOf(error: unknown): string {

@@ -19,6 +19,9 @@ import { type TrainerEvents, trainerRequests } from './trainerContract.ts';
 /** The host hears of progress at most this often; it reads the records themselves from the files. */
 const PROGRESS_MS = 50;
 
+/** What commands change: told at once, so that it is known before their answer. */
+const NEWS = ['status', 'phase', 'segment', 'totalSteps'] as const;
+
 /** Serves the host until the run has ended or the host is gone, then calls `exit`. */
 export function serveTrainer(port: Port, exit: () => void): void {
   const commands = new CommandQueue();
@@ -121,7 +124,7 @@ function progressListener(tell: <K extends keyof TrainerEvents>(event: K, payloa
       changed();
     },
     status(next) {
-      const isNews = status?.status !== next.status || status.phase !== next.phase;
+      const isNews = !status || NEWS.some((field) => status?.[field] !== next[field]);
       status = next;
       if (isNews) tellNow();
       else changed();

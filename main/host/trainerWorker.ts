@@ -1,6 +1,6 @@
 /** Entry of the trainer's thread or process: finds the port to the host and serves it. Everything else is in trainer.ts. */
 import { isMainThread, parentPort } from 'node:worker_threads';
-import { messagePort, type Port, processPort } from './port.ts';
+import { exitAfterLastMessage, messagePort, type Port, processPort } from './port.ts';
 import { serveTrainer } from './trainer.ts';
 
 function portToHost(): Port {
@@ -10,4 +10,4 @@ function portToHost(): Port {
   return processPort(process);
 }
 
-serveTrainer(portToHost(), () => process.exit(0));
+serveTrainer(portToHost(), () => exitAfterLastMessage(process));

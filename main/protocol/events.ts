@@ -8,8 +8,10 @@ import type { StatusFile } from './run.ts';
 /** New records of one run since the previous frame. The page acknowledges `sequence` by `frames:ack`. */
 export interface RunFrame {
   runId: string;
-  /** Counts from 1 per subscription; a gap means that the page must ask for `run:state` again. */
+  /** Counts up from what `run:state` gave; a gap means that the page must ask for it again. */
   sequence: number;
+  /** Whether the run is being trained. */
+  live: boolean;
   metrics: MetricsRecord[];
   epochs: EpochRecord[];
   snapshots: SnapshotRecord[];

@@ -236,6 +236,8 @@ export const engineRequests = {
 
   /** Starts a run. Fails with `bad-config` (names the field) or `busy`. */
   'run:start': { arg: z.strictObject({ config: ConfigInput }), result: z.object({ runId: RunId }) },
+  /** Starts the shipped sample, in a size that ends within minutes here: the machine is timed for some seconds first. */
+  'run:sample': { arg: z.strictObject({}), result: z.object({ runId: RunId }) },
   /** All records of a run and, when it is live, where its frames go on. Also subscribes the caller to its frames. */
   'run:state': { arg: runOnly, result: RunState },
   'run:unsubscribe': { arg: runOnly, result: z.void() },

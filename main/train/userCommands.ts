@@ -36,7 +36,10 @@ export async function waitWhilePaused(run: TrainingRun): Promise<void> {
 
 async function settle(run: TrainingRun, { command, resolve, reject }: QueuedCommand): Promise<void> {
   try {
-    resolve(await obey(run, command));
+    const answer = await obey(run, command);
+    // Before the answer: whoever gets it and looks sees what the command did.
+    await run.writeStatus();
+    resolve(answer);
   } catch (error) {
     // A wrong command is its sender's affair; anything else is a fault of the run.
     reject(error);

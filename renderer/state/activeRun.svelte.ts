@@ -11,6 +11,7 @@ import { PHASE_NAMES } from '../phases.ts';
 import { FrameAnswers } from './frameAnswers.ts';
 import type { Notices } from './notices.svelte.ts';
 import { PlotState } from './plots.svelte.ts';
+import { closesProposal, openProposal, type Proposal } from './proposal.ts';
 import { RunRecords } from './records.ts';
 import { Snapshots } from './snapshots.ts';
 
@@ -34,7 +35,7 @@ export class ActiveRun {
   #etaSeconds = $state<number | null>(null);
   #live = $state(false);
   #pending = $state<string | null>(null);
-  #proposal = $state.raw<{ step: number; dueStep: number | null } | null>(null);
+  #proposal = $state.raw<Proposal | null>(null);
   #exit = $state.raw<{ reason: string; resumable: boolean } | null>(null);
   #replay = $state.raw<ReplayResult | null>(null);
   #draftReplay = $state.raw<ReplayResult | null>(null);
@@ -47,6 +48,7 @@ export class ActiveRun {
   #redrawTimer: ReturnType<typeof setTimeout> | null = null;
   #judged = -1;
   #judging = false;
+  /** Frames that came while `run:state` was on its way: they may be newer than its answer. */
   #early: RunFrame[] | null = null;
   #askingState: Promise<void> | null = null;
   readonly #answers = new FrameAnswers((sequence) => void this.#api.request('frames:ack', { runId: this.runId, sequence }).catch(() => {}));
@@ -65,6 +67,8 @@ export class ActiveRun {
       this.#api.on('run:frame', (frame) => frame.runId === this.runId && this.#take(frame)),
       this.#api.on('switch:proposed', (proposal) => proposal.runId === this.runId && this.#propose(proposal)),
       this.#api.on('trainer:exited', (exit) => exit.runId === this.runId && this.#exited(exit)),
+      // Begun, ended or renamed, by whomever.
+      this.#api.on('runs:changed', ({ runIds }) => runIds.includes(this.runId) && void this.catchUp()),
     ];
     let wasLost = false;
     ends.push(
@@ -83,35 +87,39 @@ export class ActiveRun {
 
   /** Asks for all records again: at the start, after a reconnect, after a gap. Concurrent calls share one request. */
   catchUp(): Promise<void> {
-    this.#askingState ??= this.#ask().finally(() => {
-      this.#askingState = null;
-    });
+    this.#askingState ??= this.#ask();
     return this.#askingState;
   }
 
   async #ask(): Promise<void> {
     this.#askedAt = performance.now();
+    this.#early = [];
     try {
       const state = await this.#api.request('run:state', { runId: this.runId });
-      // From here on frames of the new count may come; they wait until the records are there.
-      this.#early = [];
       const snapshots = await Snapshots.unpack(state.snapshots);
       this.records.replace(state, snapshots);
+      this.#proposal = openProposal(state.events);
       this.#state = state;
       this.#sequence = state.sequence;
       this.#live = state.live;
       this.#setStatus(state.summary.status);
       this.#loading = 'full';
       this.#version++;
-      const early = this.#early;
-      this.#early = null;
-      for (const frame of early) this.#take(frame);
+      this.#askingState = null;
+      this.#takeEarly();
       await this.#judge(true);
     } catch (error) {
-      this.#early = null;
       this.#problem = errorText(error);
       this.#loading = 'broken';
+      this.#early = null;
+      this.#askingState = null;
     }
+  }
+
+  #takeEarly(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const frame of early) this.#take(frame);
   }
 
   #take(frame: RunFrame): void {
@@ -127,11 +135,12 @@ export class ActiveRun {
       void this.catchUp();
       return;
     }
-    this.#live = true;
+    this.#live = frame.live;
     this.#activity = frame.activity;
     this.#setEta(frame.etaSeconds);
     this.#setStatus(frame.status);
     this.#redraw();
+    if (frame.events.some(closesProposal)) this.#proposal = null;
     if (frame.events.some(({ kind }) => ['switched', 'frozen', 'undone', 'edited'].includes(kind))) void this.catchUp();
     else if (frame.epochs.length > 0 && performance.now() - this.#askedAt > CATCH_UP_EVERY_MS) void this.catchUp();
     else if (frame.snapshots.length > 0) void this.#judge(false);
@@ -169,7 +178,7 @@ export class ActiveRun {
     if (status.phase !== 'full') this.#proposal = null;
   }
 
-  #propose(proposal: { step: number; dueStep: number | null }): void {
+  #propose(proposal: Proposal): void {
     this.#proposal = proposal;
     this.#notices.announce(`Switch proposed at step ${proposal.step}`);
   }
@@ -223,7 +232,7 @@ export class ActiveRun {
   get pending(): string | null {
     return this.#pending;
   }
-  get proposal(): { step: number; dueStep: number | null } | null {
+  get proposal(): Proposal | null {
     return this.#proposal;
   }
   /** Set after the trainer ended unexpectedly, until the run goes on. */

@@ -40,7 +40,7 @@ function fakeRun(atOnce = Number.POSITIVE_INFINITY) {
       read += steps.length;
       return { ...noRecords(), metrics: steps.map((step) => ({ step }) as MetricsRecord), more: read < written.length };
     },
-    present: () => ({ runId: 'run', status: {} as StatusFile, activity: 'training', etaSeconds: null }),
+    present: () => ({ runId: 'run', live: true, status: {} as StatusFile, activity: 'training', etaSeconds: null }),
   };
   return { source, write: () => written.push(written.length) };
 }
@@ -49,7 +49,7 @@ function setUp(atOnce?: number) {
   const { clock, advance } = fakeClock();
   const { source, write } = fakeRun(atOnce);
   const frames: RunFrame[] = [];
-  const pump = new MetricsPump(source, (frame) => frames.push(frame), clock);
+  const pump = new MetricsPump(source, (frame) => frames.push(frame), { clock });
   const step = (): void => {
     write();
     pump.wake();

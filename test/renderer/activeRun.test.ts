@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunFrame } from '../../main/protocol/events.ts';
 import { packSnapshots } from '../../main/protocol/packedSnapshots.ts';
+import type { EventRecord } from '../../main/protocol/records.ts';
 import type { RunState } from '../../main/protocol/requests.ts';
 import { ActiveRun } from '../../renderer/state/activeRun.svelte.ts';
 import { Notices } from '../../renderer/state/notices.svelte.ts';
@@ -56,6 +57,7 @@ function frame(sequence: number, from: number, to: number, more: Partial<RunFram
   return {
     runId: 'r',
     sequence,
+    live: true,
     metrics: between(history.metrics),
     epochs: between(history.epochs),
     snapshots: between(history.snapshots),
@@ -119,6 +121,39 @@ describe('frames', () => {
     api.push('run:frame', frame(1, 1000, 1250));
     await vi.waitFor(() => expect(api.asked.filter(({ name }) => name === 'replay').length).toBe(before + 1));
   });
+});
+
+describe('a frame that comes while the page asks', () => {
+  it('before the answer is kept, when it is newer than the answer', async () => {
+    let answer: (state: RunState) => void = () => {};
+    api.answers['run:state'] = () => new Promise<RunState>((resolve) => (answer = resolve));
+    const asking = run.catchUp();
+    api.push('run:frame', frame(2, 900, 1000));
+    api.push('run:frame', frame(8, 1100, 1200, { status: { ...statusAt(1200), status: 'finished' }, live: false }));
+    answer(stateAt(1100, 7));
+    await asking;
+    expect(run.records.metrics.step).toEqual(history.metrics.filter(({ step }) => step <= 1200).map(({ step }) => step));
+    expect([run.status?.status, run.live]).toEqual(['finished', false]);
+  });
+});
+
+it('knows of a proposal that was made before the page came, until somebody decides', async () => {
+  const event = (kind: string, step: number, detail = {}): EventRecord => ({ kind, step, segment: 0, time: '', by: 'rule', detail });
+  api.answers['run:state'] = () => ({ ...stateAt(1000, 0), events: [event('ready', 750)] });
+  await run.catchUp();
+  expect(run.proposal).toEqual({ step: 750, dueStep: null });
+  api.push('run:frame', frame(1, 1000, 1010, { events: [event('switch-vetoed', 1005)] }));
+  expect(run.proposal).toBeNull();
+  api.answers['run:state'] = () => ({ ...stateAt(1000, 0), events: [event('ready', 750), event('switch-planned', 800, { dueStep: 900 })] });
+  await run.catchUp();
+  expect(run.proposal).toEqual({ step: 800, dueStep: 900 });
+});
+
+it('asks again when the engine says that the run changed', async () => {
+  const before = api.asked.filter(({ name }) => name === 'run:state').length;
+  api.push('runs:changed', { runIds: ['other'] });
+  api.push('runs:changed', { runIds: ['r'] });
+  await vi.waitFor(() => expect(api.asked.filter(({ name }) => name === 'run:state').length).toBe(before + 1));
 });
 
 it('catches up after a lost connection', async () => {

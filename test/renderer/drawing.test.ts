@@ -67,6 +67,10 @@ describe('the journal in words', () => {
   const event = (kind: string, detail: Record<string, unknown>) => eventWords({ kind, detail, step: 1, segment: 0, time: '', by: 'user' });
   it('says old → new', () => expect(event('edited', { field: 'prelora.tau', from: 1, to: 0.8 })).toBe('τ 1.00 % → 0.80 %'));
   it('keeps the name of an unknown kind', () => expect(event('teleported', { words: 'oops' })).toBe('teleported: oops'));
+  it('tells of a crash by the name the engine gives it, with its reason and a flag', () => {
+    expect(event('crash', { reason: 'ended with SIGKILL' })).toBe('The trainer ended unexpectedly – ended with SIGKILL');
+    expect(markerLetter('crash')).toBe('C');
+  });
   it('flags a switch with S and lists a checkpoint only', () => {
     expect(markerLetter('switched')).toBe('S');
     expect(markerLetter('checkpoint')).toBeNull();

@@ -130,6 +130,7 @@ export class ScriptedEngine {
     this.emit('run:frame', {
       runId,
       sequence: run.sequence,
+      live: ['running', 'paused', 'diverged'].includes(run.status),
       metrics: fresh(metrics),
       epochs: fresh(epochs),
       snapshots: fresh(snapshots),
@@ -151,6 +152,13 @@ export class ScriptedEngine {
 
   propose(runId: string): void {
     this.emit('switch:proposed', { runId, step: this.#run(runId).step, dueStep: null });
+  }
+
+  #create(config: ConfigLike): { runId: string } {
+    const runId = `scripted-${++this.#created}`;
+    this.#add({ runId, name: config.name || 'sample', config, atStep: 0, seed: 5, daysAgo: 0 }, 'running');
+    this.emit('runs:changed', { runIds: [runId] });
+    return { runId };
   }
 
   #run(runId: string): ScriptedRun {
@@ -219,12 +227,9 @@ export class ScriptedEngine {
     'run:start': async ({ config }) => {
       const [problem] = problems(config);
       if (problem) throw new PreloraError('bad-config', problem.message, problem.field);
-      const runId = `scripted-${++this.#created}`;
-      const input = config as ConfigLike;
-      this.#add({ runId, name: input.name || 'sample', config: input, atStep: 0, seed: 5, daysAgo: 0 }, 'running');
-      this.emit('runs:changed', { runIds: [runId] });
-      return { runId };
+      return this.#create(config as ConfigLike);
     },
+    'run:sample': async () => this.#create({ preset: 'sample', data: { source: 'sample' } }),
     'run:state': async ({ runId }) => this.#state(this.#run(runId)),
     'run:unsubscribe': async () => {},
     'frames:ack': async () => {},
@@ -545,7 +550,7 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(text);
 }
 
-type ConfigLike = { name?: string; train?: object; model?: object; data?: object; prelora?: object };
+type ConfigLike = { preset?: string; name?: string; train?: object; model?: object; data?: object; prelora?: object };
 
 export const SCRIPTED_CONFIG = {
   model: { size: 'custom' as const, imageSize: 32, patchSize: 4, embedDim: 192, depth: 12, numHeads: 3 },

@@ -1,0 +1,36 @@
+/** Whether a switch is proposed and nobody has decided yet, read off the journal: so a page that comes later knows it as well. */
+import type { EventRecord } from '../../main/protocol/records.ts';
+
+export interface Proposal {
+  step: number;
+  /** When it happens unless it is turned down; null when it waits for the user. */
+  dueStep: number | null;
+}
+
+const CLOSED_BY: ReadonlySet<string> = new Set([
+  'switch-vetoed',
+  'switch-deferred',
+  'switch-triggered',
+  'switched',
+  'optimizer-reset',
+  'switch-too-late',
+  'undone',
+  'finished',
+]);
+
+export function closesProposal({ kind }: EventRecord): boolean {
+  return CLOSED_BY.has(kind);
+}
+
+/** The newest proposal of a journal, if it is still open. */
+export function openProposal(events: readonly EventRecord[]): Proposal | null {
+  const last = events.findLast((event) => proposalOf(event) !== null || closesProposal(event));
+  return last ? proposalOf(last) : null;
+}
+
+/** Manual switching is `ready` at once; a planned switch can be turned down while its grace time runs. */
+function proposalOf({ kind, step, detail }: EventRecord): Proposal | null {
+  if (kind === 'ready') return { step, dueStep: null };
+  if (kind !== 'switch-planned' || typeof detail.dueStep !== 'number' || detail.dueStep <= step) return null;
+  return { step, dueStep: detail.dueStep };
+}

@@ -1,0 +1,50 @@
+/** The moment between a run's last words and the end of its trainer, which a page must not be able to fall into. */
+import { describe, expect, it, vi } from 'vitest';
+import { connectPage, startHost, watchRun } from '../support/engineHost.ts';
+import { ScriptedTrainer } from '../support/scriptedTrainer.ts';
+
+/** A host whose trainers are scripted, in order; and a page that watches the first one's run. */
+async function watchedRun() {
+  const trainers = [new ScriptedTrainer(), new ScriptedTrainer()] as const;
+  const waiting = [...trainers];
+  const host = startHost(() => (waiting.shift() as ScriptedTrainer).launched);
+  const page = connectPage(host);
+  const { runId } = await page.request('run:start', { config: {} });
+  return { host, page, runId, first: trainers[0], second: trainers[1], ...(await watchRun(page, runId)) };
+}
+
+describe('a run that ends', () => {
+  it('is shown as finished, also when its trainer is gone before the frame goes out', async () => {
+    const { first, until, host, runId } = await watchedRun();
+    await first.status({ step: 7 });
+    await until(({ status }) => status.step === 7);
+    await first.status({ status: 'finished', step: 8 });
+    first.end('finished');
+    await host.liveRun(runId)?.over;
+    await until(({ status }) => status.status === 'finished' && status.step === 8);
+  });
+
+  it('takes more epochs at once, by going on in a new trainer', async () => {
+    const { page, runId, first, second, until } = await watchedRun();
+    await first.status({ status: 'finished', step: 8 });
+    await until(({ status }) => status.status === 'finished');
+    const edited = page.request('run:edit', { runId, changes: { 'train.epochs': 3 } });
+    first.end('finished');
+    await edited;
+    expect(first.commands).toEqual([]);
+    expect(second.commands).toEqual([{ kind: 'edit', changes: { 'train.epochs': 3 }, extension: 'continue' }]);
+    second.end('interrupted');
+  });
+
+  it('makes room for the next one: a start waits for the end and is not told that the device is busy', async () => {
+    const { page, runId, first, second, host, until } = await watchedRun();
+    await first.status({ status: 'interrupted', step: 8 });
+    await until(({ status }) => status.status === 'interrupted');
+    const resumed = page.request('run:resume', { runId });
+    first.end('interrupted');
+    await resumed;
+    expect(host.liveRun(runId)).not.toBeNull();
+    second.end('interrupted');
+    await vi.waitUntil(() => host.liveRun(runId) === null);
+  });
+});
