@@ -2,7 +2,7 @@
  * The bridge: window.workbench = { request, on } and nothing else. Names of requests are checked by the shell, names of events here; frames
  * come through a MessagePort that is handed to the page once per load. Runs sandboxed; bundled to one CommonJS file.
  */
-import { contextBridge, ipcRenderer } from 'electron';
+import { contextBridge, ipcRenderer, webUtils } from 'electron';
 
 const EVENTS: ReadonlySet<string> = new Set([
   'run:frame',
@@ -11,6 +11,7 @@ const EVENTS: ReadonlySet<string> = new Set([
   'trainer:exited',
   'task:progress',
   'menu:command',
+  'shell:dropped',
 ]);
 
 contextBridge.exposeInMainWorld('workbench', {
@@ -24,5 +25,21 @@ contextBridge.exposeInMainWorld('workbench', {
     return () => ipcRenderer.off('workbench:event', relay);
   },
 });
+
+// A folder that is dropped on the window: only here its path can be learnt. What the page makes of a dropped file is its own affair.
+window.addEventListener('dragover', (event) => {
+  if (event.dataTransfer?.types.includes('Files')) event.preventDefault();
+});
+window.addEventListener('drop', ({ dataTransfer }) => {
+  const file = dataTransfer?.files[0];
+  if (!file || !dataTransfer?.items[0]?.webkitGetAsEntry()?.isDirectory) return;
+  const path = pathOf(file);
+  if (path) ipcRenderer.emit('workbench:event', {}, { event: 'shell:dropped', payload: { path } });
+});
+
+/** Electron before 29, in which the tests run, has it on the file. */
+function pathOf(file: File): string {
+  return webUtils ? webUtils.getPathForFile(file) : (file as File & { path: string }).path;
+}
 
 ipcRenderer.on('workbench:frames', ({ ports }) => window.postMessage('workbench:frames', window.location.origin, [...ports]));

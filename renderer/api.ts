@@ -7,9 +7,12 @@ import { type ErrorCode, PreloraError } from '../main/protocol/reply.ts';
 import type { ArgOf, RequestName, ResultOf } from '../main/protocol/requests.ts';
 import type { Connection, Transport } from './transport/transport.ts';
 
-/** Pushes of the shell beside those of the engine: a chosen menu entry names the page's command. */
+/** Pushes of the shell beside those of the engine. */
 export interface PageEvents extends PushEvents {
+  /** A chosen menu entry names the page's command. */
   'menu:command': { command: string };
+  /** A folder was dropped on the window. */
+  'shell:dropped': { path: string };
 }
 
 export interface Api {

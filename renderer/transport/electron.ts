@@ -19,7 +19,15 @@ declare global {
   }
 }
 
-const EVENTS = ['run:frame', 'switch:proposed', 'runs:changed', 'trainer:exited', 'task:progress', 'menu:command'] as const;
+const EVENTS = [
+  'run:frame',
+  'switch:proposed',
+  'runs:changed',
+  'trainer:exited',
+  'task:progress',
+  'menu:command',
+  'shell:dropped',
+] as const;
 
 export function electronTransport(bridge: WorkbenchBridge): Transport {
   const listeners = new Set<(event: string, payload: unknown) => void>();
