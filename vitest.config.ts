@@ -14,6 +14,7 @@ export default defineConfig({
       'test/electron/packaged.test.ts',
       'test/electron/start.test.ts',
       'test/electron/security.test.ts',
+      'test/electron/everyday.test.ts',
       'test/host/liveRun.test.ts',
     ],
     globalSetup: ['test/support/globalSetup.ts'],

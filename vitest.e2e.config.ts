@@ -5,6 +5,7 @@ export default defineConfig({
     include: [
       'test/e2e/**/*.test.ts',
       'test/electron/desktop.test.ts',
+      'test/electron/everyday.test.ts',
       'test/electron/packaged.test.ts',
       'test/electron/start.test.ts',
       'test/electron/security.test.ts',

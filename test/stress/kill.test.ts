@@ -1,21 +1,22 @@
 /**
- * SIGKILL at random moments over all phases, checkpoint writing included; after each kill the run is resumed, until it ends. Then its data
+ * SIGKILL at random steps over all phases, checkpoint writing included; after each kill the run is resumed, until it ends. Then its data
  * equals the uninterrupted run's, byte for byte (reliability.md R1, method.md invariant 9). Seeded; PRELORA_KILLS sets the count.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { root } from '../../build/transpile.mjs';
 import { randomStream } from '../../main/core/random.ts';
 import { findEngine } from '../../main/engine/installed.ts';
-import { newestGoodCheckpoint } from '../../main/store/checkpointFolder.ts';
-import { loadCheckpoint } from '../../main/store/checkpointReading.ts';
-import { readConfig, readLineage, readRanks, readRecords, readStatus } from '../../main/store/runFolder.ts';
+import { Phase } from '../../main/protocol/run.ts';
+import { runContent } from '../support/runContent.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 
 const KILLS = Number(process.env.PRELORA_KILLS ?? 20);
-/** Small enough to be killed often, long enough to be in every phase: 6 × 32 updates, a checkpoint every 8. */
+/** Small enough to be killed often, long enough to be in every phase: 8 × 32 updates, a checkpoint every 8; switch at 69, freeze at 133. */
+const STEPS = 256;
 const SETTINGS = [
   'data.maxTrain=1024',
   'train.epochs=8',
@@ -35,27 +36,61 @@ describe.each([
     const whole = path.join(folder, 'whole');
     expect(await finish(startTrain(whole, backend))).toBe(0);
     const killed = path.join(folder, 'killed');
-    const phases = await trainUnderFire(killed, backend);
-    console.log(`${backend}: ${KILLS} kills, in phases ${JSON.stringify(phases)}`);
-    expect(await contentOf(killed)).toEqual(await contentOf(whole));
+    const hits = await trainUnderFire(killed, backend);
+    console.log(`${backend}: ${KILLS} kills ${JSON.stringify(hits)}`);
+    if (KILLS >= 20) for (const phase of Phase.options) expect(hits[phase], phase).toBeGreaterThanOrEqual(3);
+    expect(await runContent(killed)).toEqual(await runContent(whole));
   });
 });
 
-/** Kills and resumes until the kills are used up, then lets the run end. A run that ends before a kill begins again elsewhere. */
-async function trainUnderFire(dir: string, backend: string): Promise<Record<string, number>> {
+/**
+ * A kill in each of as many stretches of the run as there are kills, at a random step of its stretch; every third waits there for a checkpoint
+ * and falls into the middle of it. Then the run may end.
+ */
+async function trainUnderFire(dir: string, backend: string): Promise<Hits> {
   const random = randomStream(20261123, 'test', backend.length);
-  const phases: Record<string, number> = {};
+  const hits: Hits = { full: 0, warmup: 0, lora: 0, beforeFirstStep: 0, inCheckpoint: 0 };
   let child = startTrain(dir, backend);
   for (let kill = 0; kill < KILLS; kill++) {
-    await delayOrExit(child, 2500 + random.uniform() * 6000);
-    const status = existsSync(dir) ? await readStatus(dir) : null;
-    phases[status?.phase ?? 'none'] = (phases[status?.phase ?? 'none'] ?? 0) + 1;
-    child.kill('SIGKILL');
+    const target = Math.floor(((kill + random.uniform()) * STEPS) / KILLS);
+    await untilStep(dir, target, child);
+    if (kill % 3 === 2) await untilCheckpoint(dir, child);
+    const isRunning = child.kill('SIGKILL');
+    expect(isRunning, `killed at step ${target}, before the run ended`).toBe(true);
     await finish(child);
+    if (isWriting(dir)) hits.inCheckpoint++;
+    hits[newestMetrics(dir)?.phase ?? 'beforeFirstStep']++;
     child = existsSync(path.join(dir, 'config.json')) ? startResume(dir) : startTrain(dir, backend);
   }
   expect(await finish(child)).toBe(0);
-  return phases;
+  return hits;
+}
+
+type Hits = Record<Phase | 'beforeFirstStep' | 'inCheckpoint', number>;
+
+async function untilStep(dir: string, step: number, child: ChildProcess): Promise<void> {
+  while (isAlive(child) && (newestMetrics(dir)?.step ?? -1) < step && !(step === 0 && existsSync(dir))) await delay(2);
+}
+
+async function untilCheckpoint(dir: string, child: ChildProcess): Promise<void> {
+  while (isAlive(child) && !isWriting(dir)) await delay(1);
+}
+
+/** The last whole line of the metrics. */
+function newestMetrics(dir: string): { step: number; phase: Phase } | null {
+  const file = path.join(dir, 'metrics.jsonl');
+  const line = existsSync(file) ? readFileSync(file, 'utf8').split('\n').at(-2) : undefined;
+  return line ? JSON.parse(line) : null;
+}
+
+/** Whether a checkpoint is half written. */
+function isWriting(dir: string): boolean {
+  const folder = path.join(dir, 'checkpoints');
+  return existsSync(folder) && readdirSync(folder).some((name) => name.endsWith('.tmp'));
+}
+
+function isAlive(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null;
 }
 
 function startTrain(dir: string, backend: string): ChildProcess {
@@ -87,38 +122,4 @@ function finish(child: ChildProcess): Promise<number | null> {
       resolve(code);
     });
   });
-}
-
-function delayOrExit(child: ChildProcess, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    child.once('exit', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}
-
-const MEASURED = ['segment', 'imagesPerSecond', 'stepMs', 'dataWaitMs', 'memoryBytes', 'seconds', 'peakMemoryBytes'];
-
-async function contentOf(dir: string) {
-  const data = async (kind: 'metrics' | 'epochs' | 'snapshots') =>
-    (await readRecords(dir, kind)).map((record) => Object.fromEntries(Object.entries(record).filter(([key]) => !MEASURED.includes(key))));
-  const { model } = await readConfig(dir);
-  const { step } = await newestGoodCheckpoint(dir, model, await readLineage(dir));
-  const { manifest, tensors } = await loadCheckpoint(dir, step as number, model);
-  const weights = Object.entries(tensors).flatMap(([part, map]) =>
-    [...(map ?? [])].map(([name, { data }]) => [
-      `${part}/${name}`,
-      Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64'),
-    ]),
-  );
-  return {
-    step: manifest.step,
-    metrics: await data('metrics'),
-    epochs: await data('epochs'),
-    snapshots: await data('snapshots'),
-    ranks: await readRanks(dir),
-    weights: Object.fromEntries(weights),
-  };
 }

@@ -54,11 +54,35 @@ export interface DesktopApp {
   dataDir: string;
   /** One request over the bridge, as the page makes it. */
   ask(name: string, arg: unknown): Promise<BridgeAnswer>;
+  /** Ends it by force, and removes what was installed for it alone. */
   close(): Promise<void>;
+}
+
+/** The app on a screen of its own, with its own data and settings; it can be started again and again. */
+export interface DesktopInstallation {
+  dataDir: string;
+  start(): Promise<DesktopApp>;
+  /** What a user's second click does. Gives the exit code of that process. */
+  startBeside(): Promise<number | null>;
+  remove(): void;
 }
 
 /** Starts the app from a copy of the runtime, whose `resources/app` is this checkout. */
 export async function startDesktopApp(binary: string): Promise<DesktopApp> {
+  const installation = await installDesktop(binary);
+  const desktop = await installation.start();
+  return {
+    ...desktop,
+    async close() {
+      await desktop.close();
+      installation.remove();
+    },
+  };
+}
+
+const FLAGS = ['--no-sandbox', '--disable-gpu'];
+
+export async function installDesktop(binary: string): Promise<DesktopInstallation> {
   await buildPage();
   await buildShell();
   const folder = mkdtempSync(path.join(tmpdir(), 'prelora desktop '));
@@ -70,31 +94,33 @@ export async function startDesktopApp(binary: string): Promise<DesktopApp> {
     PRELORA_DATA_DIR: dataDir,
     XDG_CONFIG_HOME: path.join(folder, 'config'),
     ...(screen && { DISPLAY: screen.display }),
-  };
-  const app = await _electron.launch({
-    executablePath,
-    args: ['--no-sandbox', '--disable-gpu'],
-    env: env as Record<string, string>,
-    timeout: 60_000,
-  });
-  const page = await app.firstWindow({ timeout: 60_000 });
-  await page.waitForLoadState('load');
+  } as Record<string, string>;
   return {
-    app,
-    page,
     dataDir,
-    ask: (name, arg) => askOverBridge(page, name, arg),
-    async close() {
-      const process = app.process();
-      if (process.exitCode === null && process.signalCode === null) {
-        process.kill('SIGKILL');
-        await new Promise((resolve) => process.once('exit', resolve));
-      }
+    start: () => startInstalled(executablePath, dataDir, env),
+    startBeside() {
+      const child = spawn(executablePath, FLAGS, { env, stdio: 'ignore' });
+      return new Promise((resolve) => child.once('exit', resolve));
+    },
+    remove() {
       screen?.server.kill();
-      // Its children may still be on their way out, writing.
+      // Children of the app may still be on their way out, writing.
       rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 300 });
     },
   };
+}
+
+async function startInstalled(executablePath: string, dataDir: string, env: Record<string, string>): Promise<DesktopApp> {
+  const app = await _electron.launch({ executablePath, args: FLAGS, env, timeout: 60_000 });
+  const page = await app.firstWindow({ timeout: 60_000 });
+  await page.waitForLoadState('load');
+  return { app, page, dataDir, ask: (name, arg) => askOverBridge(page, name, arg), close: () => endByForce(app.process()) };
+}
+
+export async function endByForce(process: ChildProcess): Promise<void> {
+  if (process.exitCode !== null || process.signalCode !== null) return;
+  process.kill('SIGKILL');
+  await new Promise((resolve) => process.once('exit', resolve));
 }
 
 interface Bridge {

@@ -1,0 +1,150 @@
+/** The form and the schema: every field's value arrives in config.json, and what breaks a rule says at its field what the CLI says (F15, F16). */
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Page } from 'playwright-core';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { findChromium } from '../../build/scriptedPage.mjs';
+import { resolveConfig } from '../../main/core/resolveConfig.ts';
+import type { FieldEntry } from '../../main/protocol/fieldTable.ts';
+import { temporaryFolder } from '../support/temporaryFolder.ts';
+import { BREAKS, EXCLUSIVE, formFields, otherValues } from './support/formValues.ts';
+import { realBrowser } from './support/realBrowser.ts';
+
+const SECTIONS = { data: 'Data', model: 'Model', train: 'Recipe', prelora: 'PreLoRA', control: 'PreLoRA' } as Record<string, string>;
+const sectionOf = ({ path: name }: FieldEntry): string => SECTIONS[name.split('.')[0] as string] ?? 'Run';
+
+/** Three classes of gray pictures, 8 for training and 2 for validation each. */
+async function pictureFolders(): Promise<[string, string]> {
+  const root = temporaryFolder();
+  for (const [split, count] of [
+    ['train', 8],
+    ['val', 2],
+  ] as const) {
+    for (const [shade, name] of ['dark', 'middle', 'light'].entries()) {
+      const folder = path.join(root, split, name);
+      mkdirSync(folder, { recursive: true });
+      for (let i = 0; i < count; i++) {
+        const data = Buffer.from(Array.from({ length: 256 }, (_, at) => 60 * shade + ((at * (i + 3)) % 50)));
+        await sharp(data, { raw: { width: 16, height: 16, channels: 1 } })
+          .png()
+          .toFile(path.join(folder, `${i}.png`));
+      }
+    }
+  }
+  return [path.join(root, 'train'), path.join(root, 'val')];
+}
+
+async function openForm(page: Page): Promise<void> {
+  await page.getByRole('link', { name: 'New run' }).click();
+  await page.getByRole('radio', { name: 'All' }).check({ force: true });
+}
+
+/** Fills the fields of one part of the form after the other, as a user goes through it. */
+async function fill(page: Page, texts: ReadonlyMap<string, string>): Promise<void> {
+  const fields = formFields().filter(({ path: name }) => texts.has(name));
+  for (const section of new Set(fields.map(sectionOf))) {
+    await page.getByRole('navigation', { name: 'Parts of the form' }).getByRole('button', { name: section }).click();
+    for (const field of fields.filter((one) => sectionOf(one) === section)) {
+      const text = texts.get(field.path) as string;
+      const control = page.locator(`[data-field="${field.path}"] :is(input, select)`);
+      if (field.type === 'boolean') await control.setChecked(text === 'true');
+      else if (field.type === 'choice' && !field.words) await control.selectOption(text);
+      else await control.fill(text);
+    }
+  }
+}
+
+/** Message at each of these fields, once the engine has checked. */
+async function messages(page: Page, names: readonly string[]): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  const fields = formFields().filter(({ path: name }) => names.includes(name));
+  for (const section of new Set(fields.map(sectionOf))) {
+    await page.getByRole('navigation', { name: 'Parts of the form' }).getByRole('button', { name: section }).click();
+    for (const { path: name } of fields.filter((one) => sectionOf(one) === section)) {
+      const message = page.locator(`[data-field="${name}"] .message`);
+      found.set(name, (await message.count()) > 0 ? await message.innerText() : '');
+    }
+  }
+  return found;
+}
+
+/** What `prelora train --set field=text` says. */
+function cliMessage(field: FieldEntry, text: string): string {
+  try {
+    resolveConfig({ set: [`${field.path}=${text}`] });
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+describe.skipIf(!findChromium())('the form', () => {
+  const browser = realBrowser();
+
+  it.each(EXCLUSIVE)(
+    'takes a value that is not the default into config.json, for every field (with %s)',
+    { timeout: 120_000 },
+    async (kept) => {
+      const values = otherValues(...(await pictureFolders()));
+      expect(
+        formFields()
+          .map(({ path: name }) => name)
+          .filter((name) => !values[name]),
+      ).toEqual([]);
+      const left = EXCLUSIVE.filter((name) => name !== kept);
+      const wanted = Object.entries(values).filter(([name]) => !left.some((one) => one === name));
+      const page = await browser.open();
+      await openForm(page);
+      await fill(page, new Map(wanted.map(([name, { text }]) => [name, text])));
+      await page.getByRole('button', { name: 'Start training' }).click();
+      await page.waitForURL(/#\/run\//);
+      const runId = decodeURIComponent(new URL(page.url()).hash.split('/')[2] as string);
+      const config = JSON.parse(readFileSync(path.join(await browser.folderOf(runId), 'config.json'), 'utf8'));
+      const arrived = wanted.map(([name]) => [name, name.split('.').reduce((at, key) => at[key], config)]);
+      expect(Object.fromEntries(arrived)).toEqual(Object.fromEntries(wanted.map(([name, { value }]) => [name, value])));
+      await browser.engine.request('run:stop', { runId, discard: true });
+    },
+  );
+
+  it.each(Object.entries(BREAKS))(
+    'shows at each field what the CLI says when a value is %s',
+    { timeout: 120_000 },
+    async (_kind, breakOf) => {
+      const broken = formFields().flatMap((field) => {
+        const text = breakOf(field);
+        return text === null ? [] : [{ field, text }];
+      });
+      const page = await browser.open();
+      await openForm(page);
+      await fill(page, new Map(broken.map(({ field, text }) => [field.path, text])));
+      await page.getByText(`${broken.length} problems`, { exact: true }).waitFor();
+      const shown = await messages(
+        page,
+        broken.map(({ field }) => field.path),
+      );
+      const said = new Map(broken.map(({ field, text }) => [field.path, cliMessage(field, text)]));
+      expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(said));
+      expect([...said.values()]).not.toContain('');
+      await page.getByRole('button', { name: 'Start training' }).click();
+      expect(page.url()).toContain('#/new');
+    },
+  );
+
+  it.each([
+    ['train.microBatch', '7', /does not divide|must divide/],
+    ['prelora.rMin', '64', /must be at most prelora.rMax 32/],
+    ['prelora.snapshotEvery', '0', /must be at least 1 step/],
+    ['control.fixedEpoch', '100', /must be less than train.epochs 100/],
+    ['prelora.rankOverrides', '{"blocks.99.attn.q": 4}', /blocks\.99/],
+  ])('shows a broken rule between fields at %s as the CLI does', async (name, text, rule) => {
+    const page = await browser.open();
+    await openForm(page);
+    await fill(page, new Map([[name, text]]));
+    await page.getByText('1 problem', { exact: true }).waitFor();
+    const field = formFields().find((one) => one.path === name) as FieldEntry;
+    const said = cliMessage(field, text);
+    expect(said).toMatch(rule);
+    expect((await messages(page, [name])).get(name)).toBe(said);
+  });
+});

@@ -1,0 +1,270 @@
+/**
+ * The desktop app on an ordinary day, in a real Electron on a screen: starts, closes and opens again, is started twice, tells of itself outside
+ * its window, asks before it quits, and comes back from every death with one click (product.md section 3 and the desktop rows of section 6).
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findEngine } from '../../main/engine/installed.ts';
+import type { ResultOf } from '../../main/protocol/requests.ts';
+import { readRecords, readStatus } from '../../main/store/runFolder.ts';
+import { askFrom, type DesktopApp, type DesktopInstallation, desktopRuntime, installDesktop } from '../support/desktopApp.ts';
+import { runContent } from '../support/runContent.ts';
+import { SMALL_RUN } from '../support/smallRun.ts';
+
+const runtime = desktopRuntime();
+const why = 'why' in runtime ? runtime.why : null;
+
+/** What the spies in the main process have seen. */
+interface Seen {
+  blocked: boolean;
+  progress: { value: number; mode: string }[];
+  notifications: { title: string; body: string }[];
+  questions: string[];
+  answers: number[];
+}
+
+describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skipped: ${why})` : ''}`, () => {
+  let installed: DesktopInstallation;
+  let desktop: DesktopApp;
+
+  beforeAll(async () => {
+    installed = await installDesktop((runtime as { binary: string }).binary);
+    desktop = await installed.start();
+  });
+  afterAll(async () => {
+    await desktop?.close();
+    installed?.remove();
+  });
+
+  const seen = (): Promise<Seen> => desktop.app.evaluate(() => (globalThis as unknown as { seen: Seen }).seen);
+  const start = async (config: unknown): Promise<{ runId: string; dir: string }> => {
+    const { value } = await desktop.ask('run:start', { config });
+    const { runId } = value as ResultOf<'run:start'>;
+    return { runId, dir: (await stateOf(runId)).summary.dir };
+  };
+  const stateOf = async (runId: string) => (await askFrom(desktop.page, 'run:state', { runId })).value as ResultOf<'run:state'>;
+  const open = (runId: string): Promise<void> =>
+    desktop.page.evaluate((id) => {
+      window.location.hash = `#/run/${id}/live`;
+    }, runId);
+  /** The window that is there now, after it was closed and opened again. */
+  const nextPage = async (): Promise<Page> => {
+    await expect.poll(() => desktop.app.windows().length, { timeout: 20_000 }).toBe(1);
+    const page = desktop.app.windows()[0] as Page;
+    await page.waitForSelector('.sidebar');
+    desktop = { ...desktop, page };
+    return page;
+  };
+
+  /** Puts spies where the shell speaks to the system, and answers its questions. */
+  async function spy(): Promise<void> {
+    await desktop.app.evaluate(({ powerSaveBlocker, BrowserWindow, Notification, dialog }) => {
+      const found: Seen = { blocked: false, progress: [], notifications: [], questions: [], answers: [] };
+      Object.assign(globalThis, { seen: found });
+      const { start: block, stop } = powerSaveBlocker;
+      powerSaveBlocker.start = (type) => {
+        found.blocked = true;
+        return block(type);
+      };
+      powerSaveBlocker.stop = (id) => {
+        found.blocked = false;
+        return stop(id);
+      };
+      BrowserWindow.prototype.setProgressBar = (value, options) => void found.progress.push({ value, mode: options?.mode ?? '' });
+      BrowserWindow.prototype.isFocused = () => false;
+      Notification.isSupported = () => true;
+      Notification.prototype.show = function (this: Electron.Notification) {
+        found.notifications.push({ title: this.title, body: this.body });
+        Object.assign(globalThis, { lastNotification: this });
+      };
+      dialog.showMessageBox = (async (...args: unknown[]) => {
+        found.questions.push(JSON.stringify(args.at(-1)));
+        return { response: found.answers.shift() ?? 2, checkboxChecked: false };
+      }) as unknown as typeof dialog.showMessageBox;
+    });
+  }
+  const answer = (...answers: number[]): Promise<void> =>
+    desktop.app.evaluate((_electron, given) => void (globalThis as unknown as { seen: Seen }).seen.answers.push(...given), answers);
+
+  it('paints its first screen within 2 s of its start, warm', async () => {
+    await desktop.close();
+    desktop = await installed.start();
+    const startedAt = await desktop.app.evaluate(() => process.getCreationTime());
+    const paintedAt = await desktop.page.evaluate(async () => {
+      const paints = () => performance.getEntriesByName('first-contentful-paint');
+      while (paints().length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      return performance.timeOrigin + (paints()[0]?.startTime ?? 0);
+    });
+    const ms = paintedAt - (startedAt ?? 0);
+    console.log(`start to first paint: ${ms.toFixed(0)} ms`);
+    expect(ms).toBeLessThan(2000);
+  });
+
+  it.skipIf(!findEngine())('loads the native engine into the utility process alone, where a worker trains', async () => {
+    await spy();
+    const { runId, dir } = await start({ ...SMALL_RUN, engine: { backend: 'tensorflow' } });
+    await expect.poll(async () => (await readStatus(dir))?.step, { timeout: 60_000 }).toBeGreaterThan(20);
+    const main = desktop.app.process().pid as number;
+    const pids = await desktop.app.evaluate(({ app }) => app.getAppMetrics().map(({ pid, name, type }) => ({ pid, name: name ?? type })));
+    const engine = pids.find(({ name }) => name === 'PreLoRA engine')?.pid as number;
+    expect(mapsOf(engine)).toContain('libtensorflow');
+    for (const { pid } of pids.filter((one) => one.pid !== engine)) expect(mapsOf(pid), String(pid)).not.toContain('libtensorflow');
+    expect(main).not.toBe(engine);
+    await askFrom(desktop.page, 'run:stop', { runId, discard: true });
+  });
+
+  it('keeps the machine awake while it trains and not while paused; shows progress; notifies, and a click leads back', async () => {
+    const { runId } = await start(SMALL_RUN);
+    await expect.poll(async () => (await seen()).blocked).toBe(true);
+    await expect.poll(async () => (await seen()).progress.at(-1)?.value, { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect
+      .poll(async () => (await seen()).notifications)
+      .toContainEqual(expect.objectContaining({ title: 'Switch to LoRA proposed' }));
+    await askFrom(desktop.page, 'run:pause', { runId });
+    await expect.poll(async () => (await seen()).blocked).toBe(false);
+    await expect.poll(async () => (await seen()).progress.at(-1)?.mode).toBe('paused');
+    await desktop.app.evaluate(({ BrowserWindow }) => {
+      BrowserWindow.getAllWindows()[0]?.hide();
+      (globalThis as unknown as { lastNotification: NodeJS.EventEmitter }).lastNotification.emit('click');
+    });
+    expect(await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.isVisible())).toBe(true);
+    await askFrom(desktop.page, 'run:resume', { runId });
+    await expect.poll(async () => (await seen()).blocked).toBe(true);
+    await askFrom(desktop.page, 'run:stop', { runId, discard: true });
+    await expect.poll(async () => (await seen()).blocked).toBe(false);
+    await expect.poll(async () => (await seen()).progress.at(-1)?.value).toBe(-1);
+  });
+
+  it('runs the page’s commands from menu and keys', async () => {
+    const { page } = desktop;
+    const choose = (label: string): Promise<void> =>
+      desktop.app.evaluate(({ Menu }, wanted) => {
+        const all = (menu: Electron.Menu | null): Electron.MenuItem[] =>
+          (menu?.items ?? []).flatMap((item) => [item, ...all(item.submenu ?? null)]);
+        all(Menu.getApplicationMenu())
+          .find((item) => item.label === wanted)
+          ?.click();
+      }, label);
+    for (const [label, hash] of [
+      ['New run', '#/new'],
+      ['Runs', '#/runs'],
+      ['Compare', '#/compare'],
+      ['Settings', '#/settings'],
+    ] as const) {
+      await choose(label);
+      await expect.poll(() => new URL(page.url()).hash).toContain(hash);
+    }
+    await choose('Keyboard shortcuts');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Control+n');
+    await expect.poll(() => new URL(page.url()).hash).toBe('#/new');
+    await page.keyboard.press('Control+k');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+  });
+
+  it('takes a dropped folder as data of a new run', async () => {
+    const { page } = desktop;
+    const folder = path.join(installed.dataDir, 'pictures é');
+    mkdirSync(folder, { recursive: true });
+    await page.evaluate(() => {
+      window.location.hash = '#/runs';
+    });
+    const devtools = await page.context().newCDPSession(page);
+    const data = { items: [], files: [folder], dragOperationsMask: 1 };
+    for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+      await devtools.send('Input.dispatchDragEvent', { type, x: 600, y: 400, data });
+    }
+    await expect.poll(() => new URL(page.url()).hash).toBe('#/new');
+    await expect.poll(() => page.locator('[data-field="data.source"] input').inputValue()).toBe(folder);
+  });
+
+  it('closed with an active run trains on in the tray; a second start ends itself and opens the window of the first', async () => {
+    const { runId, dir } = await start(SMALL_RUN);
+    await answer(1);
+    await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close());
+    await expect.poll(async () => (await seen()).questions.length).toBe(1);
+    await expect.poll(() => desktop.app.windows().length).toBe(0);
+    const closedAt = (await readStatus(dir))?.step ?? 0;
+    await expect.poll(async () => (await readStatus(dir))?.step, { timeout: 20_000 }).toBeGreaterThan(closedAt + 20);
+    expect(await installed.startBeside()).toBe(0);
+    const page = await nextPage();
+    await open(runId);
+    await page.getByRole('application', { name: 'Speed' }).waitFor();
+    const { metrics } = await stateOf(runId);
+    expect(metrics.map(({ step }) => step)).toEqual(metrics.map((_, i) => i + 1));
+    await askFrom(page, 'run:stop', { runId, discard: true });
+  });
+
+  it('comes back from the death of its page, of its engine process and of itself with one click each, and nothing is lost', {
+    timeout: 180_000,
+  }, async () => {
+    const config = { ...SMALL_RUN, train: { ...SMALL_RUN.train, epochs: 200 } };
+    const whole = await start({ ...config, prelora: { ...config.prelora, switching: 'auto' } });
+    await expect.poll(async () => (await readStatus(whole.dir))?.status, { timeout: 90_000 }).toBe('finished');
+    const { runId, dir } = await start({ ...config, prelora: { ...config.prelora, switching: 'auto' } });
+    await open(runId);
+    await desktop.page.getByRole('application', { name: 'Speed' }).waitFor();
+
+    const before = (await readStatus(dir))?.step ?? 0;
+    await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.webContents.forcefullyCrashRenderer());
+    await expect
+      .poll(
+        () =>
+          desktop.page
+            .getByRole('application', { name: 'Speed' })
+            .isVisible()
+            .catch(() => false),
+        { timeout: 20_000 },
+      )
+      .toBe(true);
+    await expect.poll(async () => (await readStatus(dir))?.step, { timeout: 20_000 }).toBeGreaterThan(before);
+
+    const engine = await desktop.app.evaluate(({ app }) => app.getAppMetrics().find(({ name }) => name === 'PreLoRA engine')?.pid);
+    process.kill(engine as number, 'SIGKILL');
+    await desktop.page.getByText(/The trainer ended unexpectedly|everything is kept/).waitFor({ timeout: 20_000 });
+    await desktop.page.getByRole('button', { name: 'Resume', exact: true }).last().click();
+    await expect.poll(async () => (await stateOf(runId)).summary.status.status, { timeout: 20_000 }).toBe('running');
+    await expect.poll(async () => (await readRecords(dir, 'events')).filter(({ kind }) => kind === 'resumed').length).toBe(1);
+
+    await desktop.close();
+    const killedAt = (await readStatus(dir))?.step ?? 0;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect((await readStatus(dir))?.step ?? 0).toBeLessThanOrEqual(killedAt + 20);
+    desktop = await installed.start();
+    await open(runId);
+    await desktop.page.getByRole('button', { name: 'Resume', exact: true }).last().click();
+    await expect.poll(async () => (await readStatus(dir))?.status, { timeout: 90_000 }).toBe('finished');
+    expect(await runContent(dir)).toEqual(await runContent(whole.dir));
+  });
+
+  it('quit with an active run: cancel changes nothing, the tray keeps training, a checkpoint ends it', async () => {
+    await spy();
+    const { runId, dir } = await start(SMALL_RUN);
+    const quit = (): Promise<void> => desktop.app.evaluate(({ app }) => app.quit()).catch(() => {});
+    await answer(2);
+    await quit();
+    await expect.poll(async () => (await seen()).questions.length).toBe(1);
+    expect(desktop.app.windows()).toHaveLength(1);
+    expect((await stateOf(runId)).live).toBe(true);
+    await answer(1);
+    await quit();
+    await expect.poll(() => desktop.app.windows().length).toBe(0);
+    const hiddenAt = (await readStatus(dir))?.step ?? 0;
+    await expect.poll(async () => (await readStatus(dir))?.step, { timeout: 20_000 }).toBeGreaterThan(hiddenAt + 20);
+    const ended = new Promise((resolve) => desktop.app.process().once('exit', resolve));
+    await answer(0);
+    await quit();
+    expect(await ended).toBe(0);
+    const status = await readStatus(dir);
+    expect(status?.status).toBe('interrupted');
+    expect((await runContent(dir)).step).toBe(status?.step);
+  });
+});
+
+function mapsOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/maps`, 'utf8');
+}
