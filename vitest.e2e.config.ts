@@ -14,7 +14,7 @@ export default defineConfig({
     globalSetup: ['test/support/globalSetup.ts', 'test/e2e/support/pageSetup.ts'],
     // One browser at a time.
     fileParallelism: false,
-    testTimeout: 90_000,
+    testTimeout: 150_000,
     hookTimeout: 180_000,
     reporters: ['default', './test/support/plainSummary.ts'],
   },

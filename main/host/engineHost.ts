@@ -162,19 +162,33 @@ export class EngineHost {
     const { runId } = run;
     // It never opened a run: whoever asked for one has been told.
     if (runId === '') return;
-    try {
-      if (ended === null) await this.#recordCrash(run, reason);
-    } catch (error) {
-      this.options.log(`${runId}: the crash could not be recorded: ${error instanceof Error ? error.message : error}`);
-    }
+    const checkpoint = ended === null ? await this.#recordCrash(run, reason) : null;
     this.#live.delete(runId);
     this.#tellChanged(runId);
     this.broadcast('runs:changed', { runIds: [runId] });
+    // Last: whoever hears of it may resume at once.
+    if (ended === null)
+      this.broadcast('trainer:exited', { runId, reason: crashWords(reason, checkpoint) + this.#advice(), resumable: true });
     if (ended?.end === 'failed') this.broadcast('trainer:exited', { runId, reason: ended.message ?? reason, resumable: true });
   }
 
-  /** Journal and status say what happened; the run can be resumed from its last checkpoint. */
-  async #recordCrash({ runId, dir, trainer }: LiveRun, reason: string): Promise<void> {
+  /** Journal and status say what happened. Gives back the checkpoint from which the run can be resumed. */
+  async #recordCrash(run: LiveRun, reason: string): Promise<number | null> {
+    try {
+      return await this.#writeCrash(run, reason);
+    } catch (error) {
+      this.options.log(`${run.runId}: the crash could not be recorded: ${error instanceof Error ? error.message : error}`);
+      return null;
+    }
+  }
+
+  /** Nothing resumes by itself here, so a user may always try; from the third crash on with a hint. */
+  #advice(): string {
+    if (this.#crashes.record(performance.now())) return '';
+    return '. That was the third crash in five minutes: a smaller train.batchSize or engine.backend wasm may help';
+  }
+
+  async #writeCrash({ dir, trainer }: LiveRun, reason: string): Promise<number | null> {
     // A dead thread leaves a lock with the pid of this process, which lives on.
     if (trainer.pid === null) releaseOwnLock(dir);
     const checkpoint = await readLast(dir);
@@ -194,9 +208,7 @@ export class EngineHost {
     } finally {
       store.close();
     }
-    const mayRetry = this.#crashes.record(performance.now());
-    const advice = mayRetry ? '' : '. That was the third crash in five minutes: a smaller train.batchSize or engine.backend wasm may help';
-    this.broadcast('trainer:exited', { runId, reason: crashWords(reason, checkpoint) + advice, resumable: mayRetry });
+    return checkpoint;
   }
 }
 

@@ -41,6 +41,7 @@ export class LiveRun {
   readonly over: Promise<void>;
   #activity = 'starting';
   #ended: TrainerEvents['ended'] | null = null;
+  #isGone = false;
   readonly #waiting: string[] = [];
   readonly #client: RpcClient<typeof trainerRequests, TrainerEvents>;
 
@@ -62,7 +63,10 @@ export class LiveRun {
     });
     this.#client = client;
     this.over = new Promise((resolve) => {
-      trainer.port.onClose((reason) => void events.gone(this, reason, this.#ended).finally(resolve));
+      trainer.port.onClose((reason) => {
+        this.#isGone = true;
+        void events.gone(this, reason, this.#ended).finally(resolve);
+      });
     });
   }
 
@@ -83,10 +87,10 @@ export class LiveRun {
     return this.#waiting.at(-1) ?? this.#activity;
   }
 
-  /** The run has ended and its trainer is on the way out: it obeys nothing any more. */
+  /** The run has ended and its trainer is on the way out, or gone without a word: it obeys nothing any more. */
   get isEnding(): boolean {
     const { status } = this.status ?? {};
-    return this.#ended !== null || status === 'finished' || status === 'interrupted' || status === 'failed';
+    return this.#isGone || this.#ended !== null || status === 'finished' || status === 'interrupted' || status === 'failed';
   }
 
   get etaSeconds(): number | null {

@@ -113,22 +113,26 @@ function unwrittenStatus(runId: string, config: RunConfig): StatusFile {
 }
 
 /** All records from `tail`'s start, which is left at the end of what was read, so that frames go on from there. */
-export async function readRunState(runId: string, tail: RunTail): Promise<Omit<RunState, 'live' | 'sequence'>> {
+export async function readRunState(runId: string, tail: RunTail): Promise<Omit<RunState, 'live' | 'sequence' | 'phases'>> {
   const { dir } = tail;
   const records = await tail.lookToEnd();
   const files = await readRunFiles(runId, dir);
   const summary = await summaryOf(files);
   const isLive = await readLineage(dir);
   const { checkpoints } = await listCheckpoints(dir);
-  const phases = PhaseSummary.array().safeParse(files.status.phases);
   return {
     summary: records.problems.length > 0 ? { ...summary, problem: records.problems[0] as string } : summary,
     ...split(records, isLive),
     ranks: await readRanks(dir),
-    phases: phases.success ? phases.data : [],
     checkpoints: checkpoints.filter(isLive).map(({ step, phase, pinned, bytes }) => ({ step, phase, pinned: pinned !== null, bytes })),
     classNames: await readClassNames(dir),
   };
+}
+
+/** Speed and memory per phase, as a status tells them. */
+export function phasesOf(status: StatusFile): PhaseSummary[] {
+  const phases = PhaseSummary.array().safeParse(status.phases);
+  return phases.success ? phases.data : [];
 }
 
 function split(records: NewRecords, isLive: IsLive): Pick<RunState, 'metrics' | 'epochs' | 'snapshots' | 'events' | 'abandoned'> {

@@ -1,6 +1,8 @@
 /** Requests about runs as folders: the table, a run's records, its frames, names and notes, the trash. */
+import type { RunSummary } from '../protocol/requests.ts';
+import { systemCode } from '../store/diskFault.ts';
 import type { EngineHandlers } from './handlers.ts';
-import { readRunState, readSummary } from './runReading.ts';
+import { phasesOf, readRunState, readSummary } from './runReading.ts';
 import { RunTail } from './runTail.ts';
 import type { Session } from './session.ts';
 
@@ -13,7 +15,7 @@ export function runsHandlers(session: Session): Pick<EngineHandlers, Extract<key
   return {
     async 'runs:list'() {
       const runs = await catalog.list();
-      const summaries = await Promise.all(runs.map(({ runId, dir }) => readSummary(runId, dir)));
+      const summaries = (await Promise.all(runs.map(({ runId, dir }) => summaryIfThere(runId, dir)))).flat();
       return summaries.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
     },
     async 'runs:rename'({ runId, name }) {
@@ -39,7 +41,7 @@ export function runsHandlers(session: Session): Pick<EngineHandlers, Extract<key
       const status = live?.status ? { ...live.status, runId, name: state.summary.status.name } : state.summary.status;
       // What was written while we read comes with the first frame: the tail stands exactly where reading ended.
       const sequence = session.subscribe(runId, tail, status);
-      return { ...state, summary: { ...state.summary, status }, live: live !== null, sequence };
+      return { ...state, summary: { ...state.summary, status }, phases: phasesOf(status), live: live !== null, sequence };
     },
     async 'run:unsubscribe'({ runId }) {
       session.unsubscribe(runId);
@@ -48,4 +50,14 @@ export function runsHandlers(session: Session): Pick<EngineHandlers, Extract<key
       session.acknowledge(runId, sequence);
     },
   };
+}
+
+/** Nothing for a folder that went away, into the trash for one, while the table was read. */
+async function summaryIfThere(runId: string, dir: string): Promise<RunSummary[]> {
+  try {
+    return [await readSummary(runId, dir)];
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
 }

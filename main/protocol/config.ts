@@ -28,11 +28,12 @@ export const Duration = z.union([
 ]);
 export type Duration = z.output<typeof Duration>;
 
+/** Out of range says only that: a number is told one fault at a time. */
 const powerOfTwo = z
   .number()
-  .int()
-  .min(1)
-  .max(1024)
+  .int({ abort: true })
+  .min(1, { abort: true })
+  .max(1024, { abort: true })
   .refine((rank) => Number.isInteger(Math.log2(rank)), 'must be a power of two from 1 to 1024');
 
 export const FAMILIES = ['q', 'k', 'v', 'proj', 'fc1', 'fc2'] as const;

@@ -294,11 +294,12 @@ export class TrainingRun {
     const { plan, ...outcome } = applySwitch(this.state.phase, this.state.step, this.settings);
     const isReset = outcome.state.phase === 'full';
     this.state.ranks = plan.modules;
-    this.#accept(outcome);
     if (!isReset) {
       const { step, reason, modules, adapterParameters, trainableAfterFreeze, share } = plan;
+      // Before the journal tells of the switch: whoever reads of it finds the ranks.
       await this.recorder.ranks({ step, reason, modules, adapterParameters, trainableAfterFreeze, share });
     }
+    this.#accept(outcome);
     this.#replaceTrainer((tensors) => (isReset ? resetOptimizer(tensors) : switchState(tensors, this.config, adaptedRanks(this.state))));
     await this.writeStatus({ now: true });
   }

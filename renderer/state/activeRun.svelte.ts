@@ -135,13 +135,14 @@ export class ActiveRun {
       void this.catchUp();
       return;
     }
+    const isNewPhase = frame.status.phase !== this.#status?.phase;
     this.#live = frame.live;
     this.#activity = frame.activity;
     this.#setEta(frame.etaSeconds);
     this.#setStatus(frame.status);
     this.#redraw();
     if (frame.events.some(closesProposal)) this.#proposal = null;
-    if (frame.events.some(({ kind }) => ['switched', 'frozen', 'undone', 'edited'].includes(kind))) void this.catchUp();
+    if (isNewPhase || frame.events.some(({ kind }) => ['switched', 'frozen', 'undone', 'edited'].includes(kind))) void this.catchUp();
     else if (frame.epochs.length > 0 && performance.now() - this.#askedAt > CATCH_UP_EVERY_MS) void this.catchUp();
     else if (frame.snapshots.length > 0) void this.#judge(false);
   }

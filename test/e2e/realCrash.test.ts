@@ -4,15 +4,15 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findChromium } from '../../build/scriptedPage.mjs';
 import { lockHolder } from '../../main/store/lock.ts';
-import { readRecords, readStatus } from '../../main/store/runFolder.ts';
+import { readStatus } from '../../main/store/runFolder.ts';
 import { runContent } from '../support/runContent.ts';
 import { SMALL_RUN } from '../support/smallRun.ts';
 import { realBrowser, waitForStatus } from './support/realBrowser.ts';
 
 const CONFIG = {
   ...SMALL_RUN,
-  train: { ...SMALL_RUN.train, epochs: 80, checkpointEvery: 20 },
-  prelora: { ...SMALL_RUN.prelora, switching: 'auto', minStep: 200, jointSteps: 200 },
+  train: { ...SMALL_RUN.train, epochs: 40, checkpointEvery: 20, evalEvery: 10 },
+  prelora: { ...SMALL_RUN.prelora, switching: 'auto', minStep: 100, jointSteps: 100 },
 };
 
 function killTrainer(dir: string): void {
@@ -64,7 +64,8 @@ describe.skipIf(!findChromium())('a trainer that is killed', () => {
     }
     await waitForStatus(page, 'Finished');
     expect(phases).toEqual(['full', 'full', 'warmup', 'lora']);
-    expect((await readRecords(dir, 'events')).filter(({ kind }) => kind === 'crash')).toHaveLength(4);
+    const { events } = await browser.engine.request('run:state', { runId });
+    expect(events.filter(({ kind }) => kind === 'crash')).toHaveLength(4);
     expect(await runContent(dir)).toEqual(await runContent(whole.dir));
   });
 

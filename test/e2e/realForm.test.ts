@@ -126,7 +126,7 @@ describe.skipIf(!findChromium())('the form', () => {
       const said = new Map(broken.map(({ field, text }) => [field.path, cliMessage(field, text)]));
       expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(said));
       expect([...said.values()]).not.toContain('');
-      await page.getByRole('button', { name: 'Start training' }).click();
+      await page.getByRole('button', { name: 'Start training' }).click({ force: true });
       expect(page.url()).toContain('#/new');
     },
   );

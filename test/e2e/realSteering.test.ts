@@ -11,7 +11,11 @@ import { realBrowser, waitForStatus } from './support/realBrowser.ts';
 import { rerun } from './support/rerun.ts';
 
 /** Switches by the rule, but not before τ is raised. */
-const RULED = { ...SMALL_RUN, prelora: { ...SMALL_RUN.prelora, switching: 'auto', tau: 0.02 } };
+const RULED = {
+  ...SMALL_RUN,
+  train: { ...SMALL_RUN.train, checkpointEvery: 40, evalEvery: 10 },
+  prelora: { ...SMALL_RUN.prelora, switching: 'auto', tau: 0.02 },
+};
 
 async function apply(page: Page): Promise<void> {
   const events = page.getByRole('list', { name: 'Events, newest first' }).getByText(/τ .* → /);
@@ -24,7 +28,7 @@ describe.skipIf(!findChromium())('a run steered from the page', () => {
   const browser = realBrowser();
 
   it('paused for 3 s, resumed, τ edited by drag, field and keys, trains as its config and journal tell', async () => {
-    const config = { ...RULED, train: { ...RULED.train, epochs: 200 } };
+    const config = { ...RULED, train: { ...RULED.train, epochs: 60 } };
     const { runId, dir } = await browser.start(config);
     const page = await browser.open(runId);
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
@@ -39,12 +43,13 @@ describe.skipIf(!findChromium())('a run steered from the page', () => {
 
     const handle = page.getByRole('slider', { name: /^τ weight threshold/ });
     await handle.waitFor();
+    await handle.hover();
     const box = await handle.boundingBox();
     if (!box) throw new Error('the handle of τ has no place');
-    await page.mouse.move(box.x + 12, box.y + 12);
     await page.mouse.down();
     await page.mouse.move(box.x + 12, box.y - 8, { steps: 4 });
     await page.mouse.up();
+    await page.screenshot({ path: '/tmp/a/drag.png' });
     await apply(page);
     const field = page.getByRole('textbox', { name: 'τ' });
     await field.fill('0.05');
@@ -70,8 +75,8 @@ describe.skipIf(!findChromium())('a run steered from the page', () => {
   it('stopped and kept in each phase, and resumed, ends as one that was never stopped', async () => {
     const config = {
       ...RULED,
-      train: { ...RULED.train, epochs: 60 },
-      prelora: { ...RULED.prelora, tau: 100, minStep: 160, jointSteps: 160 },
+      train: { ...RULED.train, epochs: 40 },
+      prelora: { ...RULED.prelora, tau: 100, minStep: 100, jointSteps: 100 },
     };
     const whole = await browser.start(config);
     await browser.engine.request('run:state', { runId: whole.runId });
@@ -112,12 +117,14 @@ describe.skipIf(!findChromium())('a run steered from the page', () => {
   ])('extended with "%s" goes on to the new end, and as its journal tells', async (choice, extension) => {
     const { runId, dir } = await browser.start({ ...RULED, train: { ...RULED.train, epochs: 12 } });
     const page = await browser.open(runId);
-    // One is extended while it runs, the others after their end.
-    if (extension !== 'continue') await waitForStatus(page, 'Finished');
+    // One is extended on its way, the others after their end.
+    if (extension === 'continue') await browser.engine.request('run:pause', { runId });
+    else await waitForStatus(page, 'Finished');
     await page.getByRole('button', { name: 'Extend…' }).click();
     await page.getByRole('textbox', { name: 'Epochs' }).fill('20');
     await page.getByRole('radio', { name: choice }).check();
     await page.getByRole('button', { name: /^Apply 12 → 20 epochs/ }).click();
+    if (extension === 'continue') await page.getByRole('button', { name: 'Resume', exact: true }).click();
     await page.getByText('step 160 of 160').waitFor();
     await waitForStatus(page, 'Finished');
     const edit = (await readRecords(dir, 'events')).find(({ kind }) => kind === 'edited');

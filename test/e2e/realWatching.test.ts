@@ -21,11 +21,14 @@ async function lossesOnPage(page: Page): Promise<string[][]> {
   return (await tableOf(page, 'Speed')).map((row) => row.slice(0, 2));
 }
 
+/** Sparing with evaluations and checkpoints, which take longer than its steps. */
+const trained = (epochs: number) => ({ ...SMALL_RUN, train: { ...SMALL_RUN.train, epochs, checkpointEvery: 40, evalEvery: 10 } });
+
 describe.skipIf(!findChromium())('a run on the page', () => {
   const browser = realBrowser();
 
   it('has in its tables what the files hold: after a reload, closed and opened again, and on two pages at once', async () => {
-    const { runId, dir } = await browser.start({ ...SMALL_RUN, train: { ...SMALL_RUN.train, epochs: 50 } });
+    const { runId, dir } = await browser.start(trained(40));
     const page = await browser.open(runId);
     await page.getByRole('application', { name: 'Speed' }).waitFor();
     await page.reload();
@@ -42,12 +45,12 @@ describe.skipIf(!findChromium())('a run on the page', () => {
     await again.getByRole('button', { name: 'Resume', exact: true }).click();
     for (const one of [again, other]) await waitForStatus(one, 'Finished');
     const whole = await lossesOnDisk(dir);
-    expect(whole.map(([step]) => Number(step))).toEqual(Array.from({ length: 400 }, (_, i) => i + 1));
+    expect(whole.map(([step]) => Number(step))).toEqual(Array.from({ length: 320 }, (_, i) => i + 1));
     for (const one of [again, other]) await expect.poll(() => lossesOnPage(one)).toEqual(whole);
   });
 
   it('is not changed by trying an image, evaluating and replaying while it trains; What-if says what `prelora replay` says', async () => {
-    const config = { ...SMALL_RUN, train: { ...SMALL_RUN.train, epochs: 100 } };
+    const config = trained(60);
     const { runId, dir } = await browser.start(config);
     const page = await browser.open(runId, 'evaluate');
     await page.getByRole('button', { name: 'Classify' }).click();

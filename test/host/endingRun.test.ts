@@ -47,4 +47,17 @@ describe('a run that ends', () => {
     second.end('interrupted');
     await vi.waitUntil(() => host.liveRun(runId) === null);
   });
+
+  it('by the death of its trainer can be resumed by whoever hears of it, at once', async () => {
+    const { page, runId, first, second, host, until } = await watchedRun();
+    await first.status({ step: 3 });
+    await until(({ status }) => status.step === 3);
+    const exited = new Promise((resolve) => void page.on('trainer:exited', resolve));
+    first.die();
+    expect(await exited).toMatchObject({ runId, resumable: true });
+    await page.request('run:resume', { runId });
+    expect(host.liveRun(runId)?.trainer).toBe(second.launched);
+    second.end('interrupted');
+    await vi.waitUntil(() => host.liveRun(runId) === null);
+  });
 });

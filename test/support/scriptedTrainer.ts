@@ -62,6 +62,12 @@ export class ScriptedTrainer {
     this.#exit();
   }
 
+  /** The trainer is gone without a word. */
+  die(): void {
+    this.#store?.close();
+    this.#exit();
+  }
+
   #opened(store: RunStore): { runId: string; dir: string } {
     this.#store = store;
     return { runId: store.runId, dir: store.dir };

@@ -43,6 +43,8 @@ export function realBrowser(env: Record<string, string> = {}): RealBrowser {
   });
   afterEach(async () => {
     for (const page of opened.splice(0)) await page.context().close();
+    const active = (await engine.request('runs:list', {})).filter(({ status }) => ['running', 'paused'].includes(status.status));
+    for (const { runId } of active) await engine.request('run:stop', { runId, discard: true });
   });
   afterAll(async () => {
     await browser?.close();
@@ -120,7 +122,7 @@ export async function tableOf(page: Page, title: string): Promise<string[][]> {
   return region.locator('tbody tr').evaluateAll((rows) => rows.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.title)));
 }
 
-/** Waits until the run's header shows this status. */
+/** Waits until the run's header shows this status or phase; a run may take its time to get there. */
 export async function waitForStatus(page: Page, words: string): Promise<void> {
-  await page.locator('header.head').getByText(words, { exact: true }).waitFor();
+  await page.locator('header.head').getByText(words, { exact: true }).waitFor({ timeout: 90_000 });
 }
