@@ -15,6 +15,8 @@ export default defineConfig({
     // One browser at a time.
     fileParallelism: false,
     testTimeout: 150_000,
+    // A page, an engine and a browser share two cores with whatever else runs.
+    expect: { poll: { timeout: 30_000, interval: 100 } },
     hookTimeout: 180_000,
     reporters: ['default', './test/support/plainSummary.ts'],
   },

@@ -17,6 +17,8 @@ export interface SensitivityLine {
 
 const DEBOUNCE_MS = 40;
 const TAU_STEPS = 13;
+/** Percent, as in the schema of tau and zeta. */
+const LARGEST = 100;
 
 export class WhatIf {
   #recorded = $state.raw<ReplayResult | null>(null);
@@ -90,15 +92,24 @@ export class WhatIf {
   /** Switch step against τ for half, the same and twice the ζ; one replay after the other, so that the engine stays free. */
   async sweep(prelora: Pick<RunConfig['prelora'], 'tau' | 'zeta'>): Promise<void> {
     const lines: SensitivityLine[] = [];
-    for (const zeta of [prelora.zeta / 2, prelora.zeta, Math.min(100, prelora.zeta * 2)]) {
+    const taus = allowed(Array.from({ length: TAU_STEPS }, (_, i) => threeDigits(prelora.tau * 4 ** ((2 * i) / (TAU_STEPS - 1) - 1))));
+    for (const zeta of allowed([prelora.zeta / 2, prelora.zeta, prelora.zeta * 2])) {
       const points: SensitivityPoint[] = [];
-      for (let i = 0; i < TAU_STEPS; i++) {
-        const tau = Number((prelora.tau * 4 ** ((i - (TAU_STEPS - 1) / 2) / ((TAU_STEPS - 1) / 2))).toPrecision(3));
-        const { switchStep } = await this.#api.request('replay', { runId: this.runId, settings: { tau: Math.min(100, tau), zeta } });
+      for (const tau of taus) {
+        const { switchStep } = await this.#api.request('replay', { runId: this.runId, settings: { tau, zeta } });
         points.push({ tau, switchStep });
       }
       lines.push({ zeta, points });
       this.#sensitivity = [...lines];
     }
   }
+}
+
+/** At most the largest threshold there is, each value once. */
+function allowed(thresholds: readonly number[]): number[] {
+  return [...new Set(thresholds.map((value) => Math.min(LARGEST, value)))];
+}
+
+function threeDigits(value: number): number {
+  return Number(value.toPrecision(3));
 }

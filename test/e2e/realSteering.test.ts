@@ -49,10 +49,9 @@ describe.skipIf(!findChromium())('a run steered from the page', () => {
     await page.mouse.down();
     await page.mouse.move(box.x + 12, box.y - 8, { steps: 4 });
     await page.mouse.up();
-    await page.screenshot({ path: '/tmp/a/drag.png' });
     await apply(page);
     const field = page.getByRole('textbox', { name: 'τ' });
-    await field.fill('0.05');
+    await field.fill('0.08');
     await field.press('Enter');
     await apply(page);
     await handle.focus();
@@ -62,8 +61,8 @@ describe.skipIf(!findChromium())('a run steered from the page', () => {
     const edits = (await readRecords(dir, 'events')).filter(({ kind }) => kind === 'edited').map(({ detail }) => detail);
     expect(edits).toMatchObject([
       { field: 'prelora.tau', from: 0.02 },
-      { field: 'prelora.tau', to: 0.05 },
-      { field: 'prelora.tau', from: 0.05, to: 0.35 },
+      { field: 'prelora.tau', to: 0.08 },
+      { field: 'prelora.tau', from: 0.08, to: 0.38 },
     ]);
     expect(edits[0]?.to).toBeGreaterThan(0.02);
     await waitForStatus(page, 'Finished');
@@ -103,7 +102,7 @@ describe.skipIf(!findChromium())('a run steered from the page', () => {
     const page = await browser.open(runId);
     await page.getByRole('button', { name: 'Stop', exact: true }).click();
     await page.getByRole('menuitem', { name: /^Stop and discard/ }).click();
-    await page.getByText('Stopped and moved to the trash.').waitFor();
+    await page.locator('.toast', { hasText: 'Stopped and moved to the trash.' }).waitFor();
     expect((await browser.engine.request('runs:list', {})).map((run) => run.runId)).not.toContain(runId);
     await page.getByRole('button', { name: 'Undo', exact: true }).click();
     await expect.poll(async () => (await readStatus(dir).catch(() => null))?.status).toBe('interrupted');
@@ -122,6 +121,7 @@ describe.skipIf(!findChromium())('a run steered from the page', () => {
     else await waitForStatus(page, 'Finished');
     await page.getByRole('button', { name: 'Extend…' }).click();
     await page.getByRole('textbox', { name: 'Epochs' }).fill('20');
+    await page.keyboard.press('Tab');
     await page.getByRole('radio', { name: choice }).check();
     await page.getByRole('button', { name: /^Apply 12 → 20 epochs/ }).click();
     if (extension === 'continue') await page.getByRole('button', { name: 'Resume', exact: true }).click();

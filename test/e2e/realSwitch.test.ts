@@ -37,6 +37,9 @@ describe.skipIf(!findChromium())('the switch in manual mode', () => {
     const [now, , lora] = await trial.getByRole('cell').allInnerTexts();
     expect([now, lora]).toEqual([expect.stringContaining('img/s'), expect.stringContaining('img/s')]);
 
+    // While it is paused the map stands still between reading and deciding.
+    await browser.engine.request('run:pause', { runId });
+    await page.getByText(/^2 set by hand/).waitFor();
     const shown = Object.fromEntries(
       await Promise.all(
         FAMILIES.flatMap((family, row) =>
@@ -45,6 +48,8 @@ describe.skipIf(!findChromium())('the switch in manual mode', () => {
       ),
     );
     await page.getByRole('button', { name: 'Switch at the next step' }).click();
+    await expect.poll(kinds).toContain('switch-triggered');
+    await browser.engine.request('run:resume', { runId });
     await page.getByText(/Switched at step/).waitFor();
     const ranks = Object.fromEntries(((await readRanks(dir))?.modules ?? []).map(({ module, rank }) => [module, rank]));
     expect(ranks).toEqual(shown);

@@ -63,7 +63,8 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
     await desktop.app.evaluate(({ powerSaveBlocker, BrowserWindow, Notification, dialog }) => {
       const found: Seen = { blocked: false, progress: [], notifications: [], questions: [], answers: [] };
       Object.assign(globalThis, { seen: found });
-      const { start: block, stop } = powerSaveBlocker;
+      const block = powerSaveBlocker.start.bind(powerSaveBlocker);
+      const stop = powerSaveBlocker.stop.bind(powerSaveBlocker);
       powerSaveBlocker.start = (type) => {
         found.blocked = true;
         return block(type);

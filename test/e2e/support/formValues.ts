@@ -115,8 +115,11 @@ export const BREAKS: Record<string, (field: FieldEntry) => string | null> = {
   'too small': ({ type, min, aboveMin }) =>
     (type === 'integer' || type === 'number') && min !== undefined ? String(aboveMin ? min : min - 1) : type === 'duration' ? '-1' : null,
   'too large': ({ type, max }) => ((type === 'integer' || type === 'number') && max !== undefined ? String(max + 1) : null),
-  'not of the type': ({ type }) =>
-    ({ integer: '2.5', number: 'much', duration: '2 epochs', list: 'sideways', map: '[1]' })[type as string] ?? null,
+  // Any text may name a target module; what it names is a rule's to judge.
+  'not of the type': ({ type, path }) =>
+    path === 'prelora.targetModules'
+      ? null
+      : ({ integer: '2.5', number: 'much', duration: '2 epochs', list: 'sideways', map: '[1]' }[type as string] ?? null),
 };
 
 export function formFields(): FieldEntry[] {
