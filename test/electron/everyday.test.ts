@@ -92,6 +92,7 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
   it('paints its first screen soon after its start, warm: within 2 s alone on two cores, here within 6 s beside other work', async () => {
     await desktop.close();
     desktop = await installed.start();
+    await spy();
     const startedAt = await desktop.app.evaluate(() => process.getCreationTime());
     const paintedAt = await desktop.page.evaluate(async () => {
       const paints = () => performance.getEntriesByName('first-contentful-paint');
@@ -104,7 +105,6 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
   });
 
   it.skipIf(!findEngine())('loads the native engine into the utility process alone, where a worker trains', async () => {
-    await spy();
     // The sample: timed in one worker thread, which ends, then trained in another.
     const { value } = await desktop.ask('run:sample', {});
     const { runId } = value as ResultOf<'run:sample'>;
