@@ -132,7 +132,7 @@ describe('a frame that comes while the page asks', () => {
     api.push('run:frame', frame(8, 1100, 1200, { status: { ...statusAt(1200), status: 'finished' }, live: false }));
     answer(stateAt(1100, 7));
     await asking;
-    expect(run.records.metrics.step).toEqual(history.metrics.filter(({ step }) => step <= 1200).map(({ step }) => step));
+    expect([...run.records.metrics.step]).toEqual(history.metrics.filter(({ step }) => step <= 1200).map(({ step }) => step));
     expect([run.status?.status, run.live]).toEqual(['finished', false]);
   });
 });
