@@ -82,7 +82,7 @@ function feed(page: Page, from: number, count: number): Promise<void> {
       const line = metrics.at(-1);
       for (let i = first; i < first + frames && line; i++) {
         const step = line.step + i + 1;
-        const empty = { epochs: [], snapshots: [], events: [], activity: 'training', etaSeconds: 100 };
+        const empty = { live: true, epochs: [], snapshots: [], events: [], activity: 'training', etaSeconds: 100 };
         scripted.emit('run:frame', {
           ...empty,
           runId: 'flowers-b',
