@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findEngine } from '../../main/engine/installed.ts';
 import type { ResultOf } from '../../main/protocol/requests.ts';
 import { readRecords, readStatus } from '../../main/store/runFolder.ts';
-import { askFrom, type DesktopApp, type DesktopInstallation, desktopRuntime, installDesktop } from '../support/desktopApp.ts';
+import { askOverBridge, type DesktopApp, type DesktopInstallation, desktopRuntime, installDesktop } from '../support/desktopApp.ts';
 import { runContent } from '../support/runContent.ts';
 import { SMALL_RUN } from '../support/smallRun.ts';
 
@@ -44,7 +44,7 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
     const { runId } = value as ResultOf<'run:start'>;
     return { runId, dir: (await stateOf(runId)).summary.dir };
   };
-  const stateOf = async (runId: string) => (await askFrom(desktop.page, 'run:state', { runId })).value as ResultOf<'run:state'>;
+  const stateOf = async (runId: string) => (await askOverBridge(desktop.page, 'run:state', { runId })).value as ResultOf<'run:state'>;
   const open = (runId: string): Promise<void> =>
     desktop.page.evaluate((id) => {
       window.location.hash = `#/run/${id}/live`;
@@ -117,7 +117,7 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
     expect(mapsOf(engine)).toContain('libtensorflow');
     for (const { pid } of pids.filter((one) => one.pid !== engine)) expect(mapsOf(pid), String(pid)).not.toContain('libtensorflow');
     expect(main).not.toBe(engine);
-    await askFrom(desktop.page, 'run:stop', { runId, discard: true });
+    await askOverBridge(desktop.page, 'run:stop', { runId, discard: true });
   });
 
   it('keeps the machine awake while it trains and not while paused; shows progress; notifies, and a click leads back', async () => {
@@ -127,7 +127,7 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
     await expect
       .poll(async () => (await seen()).notifications)
       .toContainEqual(expect.objectContaining({ title: 'Switch to LoRA proposed' }));
-    await askFrom(desktop.page, 'run:pause', { runId });
+    await askOverBridge(desktop.page, 'run:pause', { runId });
     await expect.poll(async () => (await seen()).blocked).toBe(false);
     await expect.poll(async () => (await seen()).progress.at(-1)?.mode).toBe('paused');
     await desktop.app.evaluate(({ BrowserWindow }) => {
@@ -135,9 +135,9 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
       (globalThis as unknown as { lastNotification: NodeJS.EventEmitter }).lastNotification.emit('click');
     });
     expect(await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.isVisible())).toBe(true);
-    await askFrom(desktop.page, 'run:resume', { runId });
+    await askOverBridge(desktop.page, 'run:resume', { runId });
     await expect.poll(async () => (await seen()).blocked).toBe(true);
-    await askFrom(desktop.page, 'run:stop', { runId, discard: true });
+    await askOverBridge(desktop.page, 'run:stop', { runId, discard: true });
     await expect.poll(async () => (await seen()).blocked).toBe(false);
     await expect.poll(async () => (await seen()).progress.at(-1)?.value).toBe(-1);
   });
@@ -201,7 +201,7 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
     await page.getByRole('application', { name: 'Speed' }).waitFor();
     const { metrics } = await stateOf(runId);
     expect(metrics.map(({ step }) => step)).toEqual(metrics.map((_, i) => i + 1));
-    await askFrom(page, 'run:stop', { runId, discard: true });
+    await askOverBridge(page, 'run:stop', { runId, discard: true });
   });
 
   it('comes back from the death of its page, of its engine process and of itself with one click each, and nothing is lost', {
