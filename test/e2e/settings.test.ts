@@ -11,8 +11,14 @@ describe.skipIf(!findChromium())('Settings', () => {
     const install = page.getByRole('button', { name: 'Install for NVIDIA GPU' });
     await install.click();
     await page.getByRole('progressbar', { name: 'Engine installation' }).first().waitFor();
-    await page.getByText(/downloading, \d+ of 590 MiB/).first().waitFor();
-    await page.getByText(/used for new runs/).first().waitFor();
+    await page
+      .getByText(/downloading, \d+ of 590 MiB/)
+      .first()
+      .waitFor();
+    await page
+      .getByText(/used for new runs/)
+      .first()
+      .waitFor();
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByText('the next one goes on from there').first().waitFor();
     await install.click();
