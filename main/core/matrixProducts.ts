@@ -5,6 +5,7 @@
  */
 import { FAMILIES } from '../protocol/config.ts';
 import type { Phase } from '../protocol/run.ts';
+import { adaptsRows } from './adapterForm.ts';
 import { moduleName } from './modules.ts';
 import { linearShape, patchDim, tokenCount } from './parameterShapes.ts';
 import type { Ranks } from './targets.ts';
@@ -67,10 +68,16 @@ function addLinear(tally: Tally, { rows, inputs, outputs }: LinearSize, gradient
   if (gradients.weight) tally.add({ m: inputs, k: rows, n: outputs, batch: 1, transposed: 'left' });
 }
 
-/** The adapter is added to the weight, W + γ·A·B; its gradients are skinny products, or fall out of the weight's in the joint phase. */
+/** The adapter's own products: on the rows, or on the weight (core/adapterForm.ts). */
 function addAdapter(tally: Tally, { rows, inputs, outputs, rank, isJoint }: LinearSize & { rank: number; isJoint: boolean }): void {
-  tally.add({ m: inputs, k: rank, n: outputs, batch: 1, transposed: 'none' });
-  if (isJoint) {
+  const onRows = adaptsRows(rows, [inputs, outputs]);
+  if (onRows) {
+    tally.add({ m: rows, k: rank, n: outputs, batch: 1, transposed: 'none' });
+    tally.add({ m: rows, k: rank, n: inputs, batch: 1, transposed: 'right' });
+  } else {
+    tally.add({ m: inputs, k: rank, n: outputs, batch: 1, transposed: 'none' });
+  }
+  if (isJoint && !onRows) {
     tally.add({ m: inputs, k: outputs, n: rank, batch: 1, transposed: 'right' });
     tally.add({ m: rank, k: inputs, n: outputs, batch: 1, transposed: 'left' });
     return;

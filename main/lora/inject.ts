@@ -3,6 +3,7 @@
  * loraA uniform in ±1/√in, loraB zero (method.md section 9), so that the wrapped model computes the same function.
  */
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import { adaptsRows } from '../core/adapterForm.ts';
 import { parseModuleName } from '../core/modules.ts';
 import { linearShape } from '../core/parameterShapes.ts';
 import { randomStream } from '../core/random.ts';
@@ -24,9 +25,12 @@ export function injectAdapters(context: ViTContext, ranks: RankPattern): LinearL
     const place = ranks.get(module);
     if (!place) return plain(module, x);
     const adapter = adapterOf(context.parameters, module, place.alpha / place.rank);
-    const dropout = context.masks?.[`${module}.loraDropout`] as Tensor2D | undefined; // [B·N, in]
-    if (dropout) return tf.add(plain(module, x), adapterBranch(tf.mul(x, matchRows(dropout, x)), adapter));
     const weights = linearWeights(context.parameters, module);
+    const dropout = context.masks?.[`${module}.loraDropout`] as Tensor2D | undefined; // [B·N, in]
+    if (dropout || adaptsRows(x.shape[0], weights.weight.shape)) {
+      const adapted: Tensor2D = dropout ? tf.mul(x, matchRows(dropout, x)) : x;
+      return tf.add(plain(module, x), adapterBranch(adapted, adapter));
+    }
     const isJoint = context.isTrainable(`${module}.weight`);
     return isJoint ? jointLoraLinear(x, weights, adapter) : frozenLoraLinear(x, weights, adapter);
   };

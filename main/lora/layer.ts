@@ -1,8 +1,11 @@
 /**
- * LoRA on one linear layer: y = x·W + b + γ·(x·A)·B with γ = α/r (Hu et al. 2021, arXiv 2106.09685, section 4.1).
- * Without adapter dropout it is computed as x·(W + γ·A·B) + b (method.md section 9), with gradients by cases:
- *   joint phase    G = xᵀ·g is needed for W anyway:  dW = G,  dA = γ·G·Bᵀ,  dB = γ·Aᵀ·G
- *   after freeze   G is never formed:  dA = γ·xᵀ·(g·Bᵀ),  dB = γ·(x·A)ᵀ·g,  dx = g·(W + γ·A·B)ᵀ
+ * LoRA on one linear layer: y = x·W + b + γ·(x·A)·B with γ = α/r (Hu et al. 2021, arXiv 2106.09685, section 4.1). core/adapterForm.ts says
+ * where which of two forms costs less:
+ *   by rows   as written: the plain linear plus `adapterBranch`. Nothing of the weight's size comes into being; dropout needs this form
+ *   merged    x·(W + γ·A·B) + b (method.md section 9), where the sum is kept for dx. Its gradients by cases:
+ *     joint phase    G = xᵀ·g is needed for W anyway:  dW = G,  dA = γ·G·Bᵀ,  dB = γ·Aᵀ·G
+ *     after freeze   G is never formed:  dA = γ·xᵀ·(g·Bᵀ),  dB = γ·(x·A)ᵀ·g,  dx = g·(W + γ·A·B)ᵀ
+ * γ always goes onto a skinny factor. While B is zero both forms give the plain linear's output to the last bit.
  * Shapes are tfjs's: A `[in, r]`, B `[r, out]`; PEFT's lora_A and lora_B are the transposes. Runs inside the caller's tidy.
  */
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
@@ -19,7 +22,7 @@ export interface Adapter {
 
 /** γ·A·B, `[in, out]`: what the adapter adds to the weight. */
 export function deltaWeight({ loraA, loraB, scaling }: Adapter): Tensor2D {
-  return tf.mul(times(loraA, loraB), scaling);
+  return times(tf.mul(loraA, scaling), loraB);
 }
 
 /** W + γ·A·B. */
@@ -29,7 +32,7 @@ export function effectiveWeight(weight: Tensor2D, adapter: Adapter): Tensor2D {
 
 type Save = (tensors: Tensor[]) => void;
 
-/** Base and adapter train together (phase warmup). Gradients reach x, W, b, A and B. */
+/** Merged; base and adapter train together (phase warmup). Gradients reach x, W, b, A and B. */
 export function jointLoraLinear(x: Tensor2D, { weight, bias }: LinearWeights, { loraA, loraB, scaling }: Adapter): Tensor2D {
   const forward = (x: Tensor, weight: Tensor, loraA: Tensor, loraB: Tensor, ...rest: unknown[]) => {
     const effective = effectiveWeight(weight as Tensor2D, { loraA: loraA as Tensor2D, loraB: loraB as Tensor2D, scaling });
@@ -37,8 +40,9 @@ export function jointLoraLinear(x: Tensor2D, { weight, bias }: LinearWeights, { 
     const gradFunc = (g: Tensor, saved: Tensor[]) => {
       const [x, effective, loraA, loraB] = saved as [Tensor, Tensor, Tensor, Tensor];
       const dWeight = transposedTimes(x, g);
-      const scaled = tf.mul(dWeight, scaling);
-      const gradients = [timesTransposed(g, effective), dWeight, timesTransposed(scaled, loraB), transposedTimes(loraA, scaled)];
+      const dLoraA = timesTransposed(dWeight, tf.mul(loraB, scaling));
+      const dLoraB = transposedTimes(tf.mul(loraA, scaling), dWeight);
+      const gradients = [timesTransposed(g, effective), dWeight, dLoraA, dLoraB];
       return bias ? [...gradients, columnSums(g as Tensor2D)] : gradients;
     };
     return { value: affine(x as Tensor2D, effective, bias), gradFunc };
@@ -47,7 +51,7 @@ export function jointLoraLinear(x: Tensor2D, { weight, bias }: LinearWeights, { 
   return customOp(forward, bias ? [...inputs, bias] : inputs) as Tensor2D;
 }
 
-/** The base is frozen (phase lora). Gradients reach x, A and B. */
+/** Merged; the base is frozen (phase lora). Gradients reach x, A and B. */
 export function frozenLoraLinear(x: Tensor2D, { weight, bias }: LinearWeights, { loraA, loraB, scaling }: Adapter): Tensor2D {
   const forward = (x: Tensor, loraA: Tensor, loraB: Tensor, save: Save) => {
     const effective = effectiveWeight(weight, { loraA: loraA as Tensor2D, loraB: loraB as Tensor2D, scaling });
@@ -63,9 +67,9 @@ export function frozenLoraLinear(x: Tensor2D, { weight, bias }: LinearWeights, {
   return customOp(forward, [x, loraA, loraB]) as Tensor2D;
 }
 
-/** γ·(dropped·A)·B alone, for adapters with dropout on their input; gradients by tfjs's own rules. */
-export function adapterBranch(dropped: Tensor2D, { loraA, loraB, scaling }: Adapter): Tensor2D {
-  return tf.mul(trainableProduct(trainableProduct(dropped, loraA), loraB), scaling);
+/** γ·(x·A)·B, added to the plain linear; x may have been through dropout. Gradients reach x, A and B by tfjs's own rules. */
+export function adapterBranch(x: Tensor2D, { loraA, loraB, scaling }: Adapter): Tensor2D {
+  return trainableProduct(tf.mul(trainableProduct(x, loraA), scaling), loraB);
 }
 
 function trainableProduct(x: Tensor2D, weight: Tensor2D): Tensor2D {

@@ -1,4 +1,4 @@
-/** One adapted linear layer: method.md's vector TV9 to the last bit, and gradients against finite differences. */
+/** One adapted linear layer in all its forms: method.md's vector TV9 to the last bit, and gradients against finite differences. */
 import type { Tensor, Tensor1D, Tensor2D } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { tf } from '../../main/engine/tf.ts';
@@ -11,12 +11,12 @@ beforeAll(() => startBackend('cpu'));
 
 type Layer = (x: Tensor2D, weights: LinearWeights, adapter: Adapter) => Tensor2D;
 
-/** The three ways an adapted layer is computed; the last two are what dropout on the adapters' input uses. */
+/** The ways an adapted layer is computed: merged, and by rows. */
 const WAYS: Record<string, { layer: Layer; trainsBase: boolean }> = {
-  'in the joint phase': { layer: jointLoraLinear, trainsBase: true },
-  'after the freeze': { layer: frozenLoraLinear, trainsBase: false },
-  'as two branches, base in training': { layer: (x, w, a) => tf.add(trainableLinear(x, w), adapterBranch(x, a)), trainsBase: true },
-  'as two branches, base frozen': { layer: (x, w, a) => tf.add(frozenLinear(x, w), adapterBranch(x, a)), trainsBase: false },
+  'merged, base in training': { layer: jointLoraLinear, trainsBase: true },
+  'merged, base frozen': { layer: frozenLoraLinear, trainsBase: false },
+  'by rows, base in training': { layer: (x, w, a) => tf.add(trainableLinear(x, w), adapterBranch(x, a)), trainsBase: true },
+  'by rows, base frozen': { layer: (x, w, a) => tf.add(frozenLinear(x, w), adapterBranch(x, a)), trainsBase: false },
 };
 
 const tv9 = () => ({
