@@ -82,18 +82,27 @@ class NativeProgram implements CompiledProgram {
   }
 
   writeVariables(entries: Iterable<readonly [name: string, value: HostArray | 'zeros']>): void {
-    const values = new Map(entries);
-    for (const [name, value] of values) {
+    let part = new Map<string, HostArray | 'zeros'>();
+    let bytes = 0;
+    for (const [name, value] of entries) {
       const spec = findVariable(this.#program, name);
       if (value !== 'zeros') checkValue(`variable "${name}"`, spec, value);
+      part.set(name, value);
+      bytes += sizeOf(spec) * 4;
+      if (bytes < PART_BYTES) continue;
+      this.#writePart(part);
+      part = new Map();
+      bytes = 0;
     }
-    for (const part of this.#parts([...values.keys()])) {
-      this.#session.run(
-        part.map((name) => this.#writeFeed(name, values.get(name) as HostArray | 'zeros')),
-        part.map((name) => (values.get(name) === 'zeros' ? this.#site(name).filled : this.#site(name).written)),
-      );
-      for (const name of part) this.#written.add(name);
-    }
+    if (part.size > 0) this.#writePart(part);
+  }
+
+  #writePart(values: ReadonlyMap<string, HostArray | 'zeros'>): void {
+    this.#session.run(
+      Array.from(values, ([name, value]) => this.#writeFeed(name, value)),
+      Array.from(values, ([name, value]) => (value === 'zeros' ? this.#site(name).filled : this.#site(name).written)),
+    );
+    for (const name of values.keys()) this.#written.add(name);
   }
 
   dispose(): void {

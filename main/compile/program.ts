@@ -91,7 +91,10 @@ export interface CompiledProgram {
   call(name: string, feeds: Readonly<Record<string, HostArray>>): Record<string, HostArray>;
   /** Copies of the variables' values. Large requests are read in parts, so the peak is the result and one part. */
   readVariables(names: Iterable<string>): Map<string, HostArray>;
-  /** Sets variables; `'zeros'` fills one without a host array. Values are copied. Throws a RangeError as `call` does. */
+  /**
+   * Sets variables; `'zeros'` fills one without a host array. Values are copied as they are drawn from `entries`, so that a generator need not
+   * hold them all. Throws a RangeError as `call` does; what was drawn before may be written.
+   */
   writeVariables(entries: Iterable<readonly [name: string, value: HostArray | 'zeros']>): void;
   /** Frees variables and graph. Later calls throw. */
   dispose(): void;

@@ -300,21 +300,27 @@ export class TrainingRun {
       await this.recorder.ranks({ step, reason, modules, adapterParameters, trainableAfterFreeze, share });
     }
     this.#accept(outcome);
-    this.#replaceTrainer((tensors) => (isReset ? resetOptimizer(tensors) : switchState(tensors, this.config, adaptedRanks(this.state))));
+    const optimizer = isReset ? 'reset' : this.config.prelora.optimizerAtSwitch;
+    this.#replaceTrainer(optimizer, (tensors) => {
+      return isReset ? resetOptimizer(tensors) : switchState(tensors, this.config, adaptedRanks(this.state));
+    });
     await this.writeStatus({ now: true });
   }
 
   async #freeze(): Promise<void> {
     this.#pace.update(this.state, this.state.step);
     this.#accept(applyFreeze(this.state.phase, this.state.step));
-    this.#replaceTrainer((tensors) => freezeState(tensors, this.config, adaptedRanks(this.state)));
+    this.#replaceTrainer(this.config.prelora.optimizerAtFreeze, (tensors) => freezeState(tensors, this.config, adaptedRanks(this.state)));
     this.checkpointRequested = true;
     await this.writeStatus({ now: true });
   }
 
-  /** State out of one program and into the next. The old one is freed first, so that both are never there at once. */
-  #replaceTrainer(change: (tensors: TensorState) => TensorState): void {
-    const tensors = this.trainer.readState();
+  /**
+   * State out of one program and into the next. The old one is freed first, so that both are never there at once; moments that will be
+   * dropped are not read.
+   */
+  #replaceTrainer(optimizer: 'reset' | 'keepByName', change: (tensors: TensorState) => TensorState): void {
+    const tensors = this.trainer.readState({ moments: optimizer === 'keepByName' });
     this.trainer.dispose();
     this.trainer = this.#createTrainer(change(tensors));
     this.#pace.open(this.state);

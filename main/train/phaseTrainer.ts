@@ -6,6 +6,7 @@ import { type CompiledProgram, type GraphProgram, type HostArray, NonFiniteError
 import { allModules } from '../core/modules.ts';
 import { patchDim, tokenCount } from '../core/parameterShapes.ts';
 import { parametersInPhase } from '../core/trainableSet.ts';
+import { collectGarbage } from '../engine/collectGarbage.ts';
 import type { HostTensor } from '../model/init.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { Phase } from '../protocol/run.ts';
@@ -60,12 +61,16 @@ export class DivergedError extends Error {
   }
 }
 
+/** Host arrays of this size are worth a garbage collection of a tenth of a second. */
+const COLLECTED_BYTES = 256 * 1024 * 1024;
+
 export type StartProgram = (program: ReturnType<typeof createProgram>) => CompiledProgram;
 
 export interface PhaseTrainerOptions {
   config: ResolvedConfig;
   phase: Phase;
   ranks: AdaptedRanks;
+  /** Taken over: its tensors leave it as they are written, so that the host's copy shrinks while the program's grows. */
   state: TensorState;
   /** Compiles the program, or makes it run eagerly (runProgram.ts). */
   start: StartProgram;
@@ -83,6 +88,8 @@ export class PhaseTrainer {
   readonly #groups: UpdateGroups;
   readonly #program: CompiledProgram;
   readonly #variables: GraphProgram['variables'];
+  /** Bytes of the state that this trainer began with and that may still be on the host. */
+  #firstBytes: number;
   /** Updates applied by this trainer: t of a group is its count at the start plus this. */
   #updates = 0;
   #hasPrevious: boolean;
@@ -98,7 +105,8 @@ export class PhaseTrainer {
     this.#program = options.start(program);
     this.isCompiled = this.#program.isCompiled;
     this.#hasPrevious = options.state.previous !== null;
-    this.#program.writeVariables(initialValues(this.#setup, options.state));
+    this.#firstBytes = bytesOf(options.state.parameters);
+    this.#program.writeVariables(collecting(initialValues(this.#setup, options.state)));
   }
 
   /** Parameters that get gradients. */
@@ -111,6 +119,7 @@ export class PhaseTrainer {
    * Throws DivergedError when loss or gradients are not finite; then nothing has changed.
    */
   update(step: number, lr: number, batches: readonly TrainingBatch[]): UpdateResult {
+    this.#forgetFirstState();
     const count = batches.reduce((sum, batch) => sum + batch.count, 0);
     const scalars = this.#optimizerFeeds(lr);
     const sums = { loss: 0, correct: 0 };
@@ -167,10 +176,10 @@ export class PhaseTrainer {
     return Object.fromEntries(entries);
   }
 
-  /** Copies of all tensors. */
-  readState(): TensorState {
+  /** Copies of all tensors, or of all but the moments. */
+  readState({ moments: readsMoments = true }: { moments?: boolean } = {}): TensorState {
     const { shapes, trainable, modules, tracksDisplacement, emaDecay } = this.#setup;
-    const moments = trainable.flatMap((path) => [`m/${path}`, `v/${path}`]);
+    const moments = readsMoments ? trainable.flatMap((path) => [`m/${path}`, `v/${path}`]) : [];
     return {
       parameters: this.#read([...shapes.keys()]),
       moments: this.#read(moments),
@@ -195,6 +204,12 @@ export class PhaseTrainer {
   /** Frees the program and its variables. */
   dispose(): void {
     this.#program.dispose();
+  }
+
+  /** Before the first update, when whoever made this trainer has let go of its state too. */
+  #forgetFirstState(): void {
+    if (this.#firstBytes > COLLECTED_BYTES) collectGarbage();
+    this.#firstBytes = 0;
   }
 
   #optimizerFeeds(lr: number): Record<string, Float32Array> {
@@ -271,20 +286,48 @@ function programSetup({ config, phase, ranks, state }: PhaseTrainerOptions, grou
   };
 }
 
-/** First values of every variable of the program. */
+/** First values of every variable of the program; empties the state. */
 function* initialValues(setup: PhaseProgramSetup, state: TensorState): Generator<readonly [string, HostArray | 'zeros']> {
-  for (const path of setup.shapes.keys()) yield [path, tensorOf(state.parameters, path).data];
-  for (const path of setup.trainable) {
-    for (const moment of [`m/${path}`, `v/${path}`]) yield [moment, state.moments.get(moment)?.data ?? 'zeros'];
+  const trainable = new Set(setup.trainable);
+  for (const path of setup.shapes.keys()) {
+    const { data } = tensorOf(state.parameters, path);
+    yield [path, data];
+    if (setup.emaDecay > 0 && trainable.has(path)) yield [averageVariable(path), state.average?.get(path)?.data ?? data];
+    state.parameters.delete(path);
+    state.average?.delete(path);
+  }
+  for (const path of trainable) {
     if (setup.accumulates) yield [gradientVariable(path), 'zeros'];
-    if (setup.emaDecay > 0) yield [averageVariable(path), (state.average?.get(path) ?? tensorOf(state.parameters, path)).data];
+    for (const moment of [`m/${path}`, `v/${path}`]) {
+      yield [moment, state.moments.get(moment)?.data ?? 'zeros'];
+      state.moments.delete(moment);
+    }
   }
   if (!setup.tracksDisplacement) return;
-  for (const module of setup.modules) yield [previousVariable(module), state.previous?.get(module)?.data ?? 'zeros'];
+  for (const module of setup.modules) {
+    yield [previousVariable(module), state.previous?.get(module)?.data ?? 'zeros'];
+    state.previous?.delete(module);
+  }
+}
+
+/** Passes entries on, and has the garbage collected whenever so much has been passed that holding it would count. */
+function* collecting(entries: Iterable<readonly [string, HostArray | 'zeros']>): Generator<readonly [string, HostArray | 'zeros']> {
+  let passed = 0;
+  for (const entry of entries) {
+    yield entry;
+    passed += entry[1] === 'zeros' ? 0 : entry[1].byteLength;
+    if (passed < COLLECTED_BYTES) continue;
+    collectGarbage();
+    passed = 0;
+  }
 }
 
 function valuesPerImage(model: ResolvedConfig['model']): number {
   return (tokenCount(model) - 1) * patchDim(model);
+}
+
+function bytesOf(tensors: ReadonlyMap<string, HostTensor>): number {
+  return [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
 }
 
 function tensorOf(tensors: ReadonlyMap<string, HostTensor>, path: string): HostTensor {

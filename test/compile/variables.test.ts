@@ -61,6 +61,22 @@ describe.skipIf(!hasNative)('variables of a compiled program', () => {
     program.dispose();
   });
 
+  test('are written as they are drawn, so that a generator need not hold them all', () => {
+    const spec = { shape: [5 << 20], dtype: 'float32' } as const; // 20 MB: four fill a part
+    const names = Array.from({ length: 5 }, (_, i) => `large/${i}`);
+    const program = compileProgram({ variables: Object.fromEntries(names.map((name) => [name, spec])), functions: {} }, binding);
+    function* values() {
+      for (const name of names) {
+        if (name === 'large/4') throw new Error('no more');
+        yield [name, new Float32Array(5 << 20).fill(2)] as const;
+      }
+    }
+    expect(() => program.writeVariables(values())).toThrow('no more');
+    expect(program.readVariables(['large/3']).get('large/3')?.[7]).toBe(2);
+    expect(() => program.readVariables(['large/4'])).toThrow('no value yet');
+    program.dispose();
+  });
+
   test('300 calls with changing feeds leave no native tensor and no growing memory', () => {
     const program = compileProgram(rotating, binding);
     program.writeVariables(Object.keys(rotating.variables).map((name) => [name, 'zeros']));

@@ -124,11 +124,12 @@ async function compareFirstStep({ golden: name, config, phase, ranks }: GoldenCa
 
 async function compareUpdates({ golden: name, config, phase, ranks }: GoldenCase, way: Way, chosen: ChosenBackend): Promise<void> {
   const { golden } = await readGoldens(name);
-  const start = goldenState(config, phase, ranks);
-  const trainer = startTrainer({ config, phase, ranks, state: start }, way, chosen);
+  const state = goldenState(config, phase, ranks);
+  const start = new Map(state.parameters);
+  const trainer = startTrainer({ config, phase, ranks, state }, way, chosen);
   const results = runUpdates(trainer, config, 1, UPDATES);
   compareRun(results, golden);
-  compareMoves(start.parameters, trainer.readState().parameters, golden);
+  compareMoves(start, trainer.readState().parameters, golden);
   trainer.dispose();
 }
 
@@ -144,7 +145,7 @@ async function comparePhases(way: Way, chosen: ChosenBackend): Promise<void> {
     state = trainer.readState();
     trainer.dispose();
   };
-  const first = state.parameters;
+  const first = new Map(state.parameters);
   run('full', 1, 6);
   state = withGoldenAdapters(switchState(state, config, ranks));
   const adapters = [...state.parameters].filter(([path]) => /\.lora[AB]$/.test(path));
