@@ -13,10 +13,10 @@ const click = (name) => (page) => page.getByRole('button', { name }).first().cli
 
 /** The best six. */
 const BEST = [
-  { name: 'runs', route: '#/runs' },
   { name: 'live', route: '#/run/flowers-b/live' },
   { name: 'live-lora-dark', route: '#/run/flowers-a/live', theme: 'dark' },
   { name: 'switch', route: '#/run/flowers-b/switch', act: overrideTwo },
+  { name: 'layers', route: '#/run/flowers-a/layers' },
   { name: 'what-if-dark', route: '#/run/flowers-a/what-if', theme: 'dark', settle: 2500 },
   { name: 'compare', route: '#/compare/flowers-a,flowers-a-seed4,flowers-full' },
 ];

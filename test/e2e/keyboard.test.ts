@@ -102,9 +102,10 @@ describe.skipIf(!findChromium())('by keyboard alone', () => {
     await page.getByRole('menu').waitFor({ state: 'detached' });
     expect(await focused(page)).toBe('Stop');
     await page.keyboard.press('Control+k');
-    await page.getByRole('combobox').waitFor();
+    const action = page.getByRole('combobox', { name: 'Action' });
+    await action.waitFor();
     await page.keyboard.press('Escape');
-    await page.getByRole('combobox').waitFor({ state: 'detached' });
+    await action.waitFor({ state: 'detached' });
     expect(await focused(page)).toBe('Stop');
   });
 

@@ -45,7 +45,7 @@ describe.skipIf(!findChromium())('the page', () => {
 
   it('keeps the family names in place while 48 layers are scrolled', async () => {
     const { page } = await browser.open({ route: '#/run/deep/layers', scenario: 'deep', width: 1100 });
-    const head = page.getByRole('rowheader', { name: 'proj' });
+    const head = page.getByRole('rowheader', { name: 'proj', exact: true });
     const before = await head.boundingBox();
     await page.locator('[data-cell="3-47"]').focus();
     await page.waitForTimeout(100);

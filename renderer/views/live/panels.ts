@@ -178,7 +178,8 @@ function trend(values: readonly (number | null)[]): string {
   return now > before + 0.001 ? 'rising' : now < before - 0.001 ? 'falling' : 'level';
 }
 
-export function throughputModel(source: LiveSource): LineModel {
+/** `peak` is the largest memory of the phase in progress, bytes. */
+export function throughputModel(source: LiveSource, peak: number | null): LineModel {
   const { records } = source;
   const xs = metricXs(source);
   const speed = { key: 'speed', label: 'img/s', colour: 'accent', format: formatRate } as const;
@@ -196,7 +197,7 @@ export function throughputModel(source: LiveSource): LineModel {
     ...base(source),
     logY: false,
     yLabel: `images/s · waiting for data ${formatPercent((100 * (records.metrics.dataWaitMs.at(-1) ?? Number.NaN)) / (records.metrics.stepMs.at(-1) ?? Number.NaN), 0)} of the step`,
-    rightLabel: 'memory, GiB',
+    rightLabel: `memory, GiB${peak === null ? '' : ` · peak ${(peak / GIB).toFixed(2)}`}`,
     series: [...rawAndSmooth(source, 'imagesPerSecond', speed), memory],
     formatTick: formatCount,
     formatRightTick: (value) => value.toFixed(2),
