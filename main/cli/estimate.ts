@@ -1,32 +1,21 @@
 /** `prelora estimate`: what a config would cost on this machine, phase by phase, before anything is trained. The page shows the same. */
-import { resolveConfig } from '../core/resolveConfig.ts';
 import { dataFacts } from '../host/dataFacts.ts';
 import { estimateConfig } from '../host/estimate.ts';
 import { isBusy, isNative, knownSpeed, measureSpeed } from '../host/machineSpeed.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { Estimate, PhaseCost } from '../protocol/requests.ts';
-import { readConfigFile } from '../store/configFile.ts';
 import { dataRoot } from '../store/paths.ts';
-import { readPreset } from '../store/presets.ts';
 import { readArguments } from './arguments.ts';
+import { CONFIG_OPTIONS, configOfArguments } from './configArguments.ts';
 import { type CommandIo, formatTable, printJson } from './io.ts';
 
-export const ESTIMATE_USAGE = 'prelora estimate [--preset NAME] [--config FILE] [--set path=value …] [--json]';
+export const ESTIMATE_USAGE =
+  'prelora estimate [--preset NAME] [--config FILE] [--set path=value …] [--backend auto|tensorflow|wasm|cpu] [--json]';
 
 export async function estimateCommand(args: string[], io: CommandIo): Promise<number> {
-  const options = {
-    preset: { type: 'string' },
-    config: { type: 'string' },
-    set: { type: 'string', multiple: true },
-    json: { type: 'boolean' },
-  } as const;
+  const options = { ...CONFIG_OPTIONS, json: { type: 'boolean' } } as const;
   const { values } = readArguments(args, options, ESTIMATE_USAGE, [0, 0]);
-  const preset = values.preset === undefined ? undefined : await readPreset(values.preset);
-  const config = resolveConfig({
-    ...(preset ? { preset: { name: preset.name, values: preset.config } } : {}),
-    ...(values.config === undefined ? {} : { file: await readConfigFile(values.config) }),
-    set: values.set ?? [],
-  });
+  const config = await configOfArguments(values);
   const say = (message: string): void => void io.stderr.write(`${message}\n`);
   if (isNative(config.engine) && !knownSpeed(config.engine).measured) {
     say('measuring how fast this machine multiplies matrices: once, a few seconds');

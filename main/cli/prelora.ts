@@ -13,6 +13,7 @@ import type { CommandIo } from './io.ts';
 import { CONFIG_USAGE, configCommand, PRESETS_USAGE, presetsCommand } from './presets.ts';
 import { REPLAY_USAGE, replayCommand } from './replay.ts';
 import { SERVE_USAGE, serveCommand } from './serve.ts';
+import { STUDY_USAGE, studyCommand } from './study.ts';
 import { RESUME_USAGE, resumeCommand, TRAIN_USAGE, trainCommand } from './train.ts';
 
 interface Command {
@@ -27,6 +28,7 @@ const COMMANDS: Record<string, Command> = {
   eval: { usage: EVAL_USAGE, does: 'validation metrics of a checkpoint', run: evalCommand },
   replay: { usage: REPLAY_USAGE, does: 'what-if on recorded snapshots', run: replayCommand },
   compare: { usage: COMPARE_USAGE, does: 'runs side by side', run: compareCommand },
+  study: { usage: STUDY_USAGE, does: 'one recipe as several variants, each with several random seeds', run: studyCommand },
   estimate: { usage: ESTIMATE_USAGE, does: 'what a config would cost: parameters, memory, speed', run: estimateCommand },
   serve: { usage: SERVE_USAGE, does: 'browser mode: the workbench in a browser, here or through a tunnel', run: serveCommand },
   engine: { usage: ENGINE_USAGE, does: 'native compute engines of this machine', run: engineCommand },

@@ -1,17 +1,14 @@
 /** `prelora train` and `prelora resume`: a whole run in this process, with live progress and one report at the end. */
-
 import type { z } from 'zod';
-import { resolveConfig } from '../core/resolveConfig.ts';
 import { ensureEngine } from '../engine/ensure.ts';
 import { missingNativeEnvironment } from '../engine/environment.ts';
 import { progressPrinter } from '../engine/progressLines.ts';
 import { type RunReport, type TrainingTask, trainInProcess } from '../host/trainInProcess.ts';
 import type { EngineConfig } from '../protocol/config.ts';
 import { EXIT_STATUS } from '../protocol/reply.ts';
-import { readConfigFile } from '../store/configFile.ts';
-import { readPreset } from '../store/presets.ts';
 import { readConfig } from '../store/runFolder.ts';
 import { readArguments } from './arguments.ts';
+import { CONFIG_OPTIONS, configOfArguments } from './configArguments.ts';
 import { type CommandIo, printJson } from './io.ts';
 import { progressListener } from './progress.ts';
 import { runAgainWith } from './respawn.ts';
@@ -22,22 +19,9 @@ export const RESUME_USAGE = 'prelora resume DIR [--json]';
 
 /** Exit status 0 finished, 5 diverged, 130 stopped by the user. */
 export async function trainCommand(args: string[], io: CommandIo): Promise<number> {
-  const options = {
-    preset: { type: 'string' },
-    config: { type: 'string' },
-    set: { type: 'string', multiple: true },
-    out: { type: 'string' },
-    backend: { type: 'string' },
-    json: { type: 'boolean' },
-  } as const;
+  const options = { ...CONFIG_OPTIONS, out: { type: 'string' }, json: { type: 'boolean' } } as const;
   const { values } = readArguments(args, options, TRAIN_USAGE, [0, 0]);
-  const preset = values.preset === undefined ? undefined : await readPreset(values.preset);
-  const set = [...(values.set ?? []), ...(values.backend === undefined ? [] : [`engine.backend=${values.backend}`])];
-  const config = resolveConfig({
-    ...(preset ? { preset: { name: preset.name, values: preset.config } } : {}),
-    ...(values.config === undefined ? {} : { file: await readConfigFile(values.config) }),
-    set,
-  });
+  const config = await configOfArguments(values);
   return runTask({ config, dir: values.out ?? null }, config.engine, ['train', ...args], io, values.json ?? false);
 }
 

@@ -131,7 +131,7 @@ function checkVersion(input: unknown): void {
 }
 
 /** Groups of fields merge, everything else replaces. Without a prototype, so that no key can reach one. */
-function mergeLayers(under: unknown, over: unknown): unknown {
+export function mergeLayers(under: unknown, over: unknown): unknown {
   if (!isGroup(over)) return over;
   const merged: Record<string, unknown> = Object.assign(Object.create(null), isGroup(under) ? under : {});
   for (const [key, value] of Object.entries(over)) {

@@ -5,7 +5,7 @@
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { PhaseSummary } from '../protocol/requests.ts';
 import type { Phase, StatusFile } from '../protocol/run.ts';
-import { readConfig, readRecords, readStatus } from '../store/runFolder.ts';
+import { readConfig, readRanks, readRecords, readStatus } from '../store/runFolder.ts';
 import { currentConfig } from './currentConfig.ts';
 
 export interface ComparedRun {
@@ -19,6 +19,8 @@ export interface ComparedRun {
   best: { epoch: number; valTop1: number } | null;
   /** Training time alone, evaluation left out. */
   seconds: number;
+  /** Percent of the model's parameters that train at the end: 100 without a freeze. */
+  trainableShare: number;
   phases: Partial<Record<Phase, Pick<PhaseSummary, 'imagesPerSecond' | 'stepMsMedian' | 'peakMemoryBytes' | 'trainableParameters'>>>;
   backend: string;
   seed: number;
@@ -32,11 +34,12 @@ export interface Comparison {
 
 /** Throws `not-found` or `run-damaged`, naming the folder. */
 export async function compareRuns(dirs: readonly string[]): Promise<Comparison> {
-  const read = await Promise.all(dirs.map(readRun));
+  const read = await Promise.all(dirs.map(readComparedRun));
   return { runs: read.map(({ run }) => run), differences: configDifferences(read.map(({ config }) => config)) };
 }
 
-async function readRun(runDir: string): Promise<{ run: ComparedRun; config: ResolvedConfig }> {
+/** One run's figures, and its config with all edits. */
+export async function readComparedRun(runDir: string): Promise<{ run: ComparedRun; config: ResolvedConfig }> {
   const config = currentConfig(await readConfig(runDir), await readRecords(runDir, 'events'));
   const status = await readStatus(runDir);
   const epochs = await readRecords(runDir, 'epochs');
@@ -56,6 +59,7 @@ async function readRun(runDir: string): Promise<{ run: ComparedRun; config: Reso
     final: { trainLoss: last?.trainLoss ?? null, valLoss: last?.valLoss ?? null, valTop1: last?.valTop1 ?? null },
     best: best && { epoch: best.epoch, valTop1: best.valTop1 as number },
     seconds: epochs.reduce((sum, { seconds }) => sum + (seconds ?? 0), 0),
+    trainableShare: status?.freezeStep == null ? 100 : ((await readRanks(runDir))?.share ?? 100),
     phases: phasesOf(status),
     backend: status?.backend.name ?? '–',
     seed: config.train.seed,

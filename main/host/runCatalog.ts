@@ -6,6 +6,7 @@ import { mkdir, readFile, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { PreloraError } from '../protocol/reply.ts';
+import { StudyMembership } from '../protocol/study.ts';
 import { writeJsonAtomically } from '../store/atomicFile.ts';
 import { systemCode } from '../store/diskFault.ts';
 import { lockHolder } from '../store/lock.ts';
@@ -17,6 +18,8 @@ const Annotations = z.looseObject({
   tags: z.array(z.string()).default([]),
   note: z.string().default(''),
   archived: z.boolean().default(false),
+  /** The study it belongs to. */
+  study: StudyMembership.nullable().default(null),
 });
 export type Annotations = z.output<typeof Annotations>;
 
@@ -59,8 +62,7 @@ export class RunCatalog {
   }
 
   async annotate(runId: string, changes: Partial<Annotations>): Promise<void> {
-    const dir = await this.find(runId);
-    await writeJsonAtomically(path.join(dir, ANNOTATIONS_FILE), { ...(await readAnnotations(dir)), ...changes });
+    await annotateRun(await this.find(runId), changes);
   }
 
   /** Throws `busy` while some process writes the run. */
@@ -81,6 +83,11 @@ export class RunCatalog {
     }
     throw new PreloraError('not-found', `run ${runId}: not in the trash (${this.trashRoot})`, 'runId');
   }
+}
+
+/** Changes what is noted beside the run in `dir`. */
+export async function annotateRun(dir: string, changes: Partial<Annotations>): Promise<void> {
+  await writeJsonAtomically(path.join(dir, ANNOTATIONS_FILE), { ...(await readAnnotations(dir)), ...changes });
 }
 
 export async function readAnnotations(dir: string): Promise<Annotations> {
