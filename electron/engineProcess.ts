@@ -18,7 +18,7 @@ type Client = RpcClient<typeof engineRequests, Events>;
 type PushName = keyof PushEvents;
 
 /** Every push of the engine goes on to the page; frames have a port of their own once the page is joined. */
-const PUSHES: readonly PushName[] = ['run:frame', 'switch:proposed', 'runs:changed', 'trainer:exited', 'task:progress'];
+const PUSHES: readonly PushName[] = ['run:frame', 'switch:proposed', 'runs:changed', 'queue:changed', 'trainer:exited', 'task:progress'];
 const RESTART_MS = 500;
 
 export interface EngineListener {

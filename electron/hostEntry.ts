@@ -21,6 +21,7 @@ let frames: Port = shell;
 const log = openHostLog(dataRoot(), (message) => console.error(message));
 const host = new EngineHost({ kind: 'desktop', launch: launchTrainerThread, log });
 serveSession(host, withTextReplies(shell), () => frames);
+host.queue.open().catch((error: unknown) => log(`the queue cannot be opened: ${error}`));
 tellPresence();
 
 parentPort.on('message', ({ data, ports }) => {

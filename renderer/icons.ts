@@ -22,6 +22,7 @@ export { default as FolderOpen } from '@lucide/svelte/icons/folder-open';
 export { default as Gauge } from '@lucide/svelte/icons/gauge';
 export { default as GitCompareArrows } from '@lucide/svelte/icons/git-compare-arrows';
 export { default as Info } from '@lucide/svelte/icons/info';
+export { default as ListOrdered } from '@lucide/svelte/icons/list-ordered';
 export { default as ListTree } from '@lucide/svelte/icons/list-tree';
 export { default as MessageSquarePlus } from '@lucide/svelte/icons/message-square-plus';
 export { default as Pause } from '@lucide/svelte/icons/pause';

@@ -28,6 +28,7 @@ export async function serveCommand(args: string[], io: CommandIo): Promise<numbe
     token: values.token ?? null,
     onPage: (port) => void serveSession(host, port),
   });
+  await host.queue.open();
   io.stdout.write(`${server.address}\n`);
   io.stderr.write('PreLoRA Workbench is served at this address; Ctrl+C ends it, a running run writes a checkpoint first.\n');
   await interrupted(io.signal);

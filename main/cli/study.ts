@@ -13,6 +13,7 @@ import { type StudyReport, studyReport } from '../host/studyReport.ts';
 import { EXIT_STATUS, PreloraError } from '../protocol/reply.ts';
 import { runsRoot } from '../store/paths.ts';
 import { readConfig, readStatus } from '../store/runFolder.ts';
+import { defaultRunName, runFolderName } from '../store/runName.ts';
 import { readArguments } from './arguments.ts';
 import { CONFIG_OPTIONS, configOfArguments } from './configArguments.ts';
 import { type CommandIo, formatTable, printJson } from './io.ts';
@@ -37,9 +38,9 @@ export async function studyCommand(args: string[], io: CommandIo): Promise<numbe
   } as const;
   const { values } = readArguments(args, options, STUDY_USAGE, [0, 0]);
   const recipe = await configOfArguments(values);
-  const study = values.name ?? (values.out === undefined ? defaultName(recipe.preset) : path.basename(path.resolve(values.out)));
+  const study = values.name ?? (values.out === undefined ? defaultRunName(recipe, new Date()) : path.basename(path.resolve(values.out)));
   const plan = planStudy(recipe, { study, variants: readVariants(values.variants), seeds: readSeeds(values.seeds) });
-  const runs = plan.map((run) => ({ ...run, dir: path.join(values.out ?? runsRoot(), folderName(run)) }));
+  const runs = plan.map((run) => ({ ...run, dir: path.join(values.out ?? runsRoot(), runFolderName(run.config.name)) }));
   await requireSameStudy(runs);
   // The name is fixed now, so that a second start of this command means the same study.
   const again = await inNativeEnvironment(recipe.engine, ['study', ...args, '--name', study], io);
@@ -106,15 +107,6 @@ export function readSeeds(text: string): number[] {
       throw new PreloraError('bad-arguments', `--seeds ${part}: must count up, over at most 1000`, 'seeds');
     return Array.from({ length: last - first + 1 }, (_, index) => first + index);
   });
-}
-
-function folderName({ config }: StudyRun): string {
-  return config.name.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 100);
-}
-
-function defaultName(preset: string | null): string {
-  const now = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
-  return `${preset ?? 'study'}-${now}`;
 }
 
 /** The table of runs, the table of variants, and each variant against the first. */

@@ -2,7 +2,7 @@
 import { parseConfig } from '../core/resolveConfig.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { EngineHost } from './engineHost.ts';
-import { forkRun } from './forkRun.ts';
+import { forkBothWays, forkRun } from './forkRun.ts';
 import type { EngineHandlers } from './handlers.ts';
 import { appendNote } from './runNote.ts';
 import { readRunFiles } from './runReading.ts';
@@ -18,7 +18,8 @@ type Names =
   | 'run:checkpoint'
   | 'run:edit'
   | 'run:note'
-  | 'run:fork';
+  | 'run:fork'
+  | 'run:forkBothWays';
 
 export function controlHandlers(host: EngineHost): Pick<EngineHandlers, Names> {
   return {
@@ -56,6 +57,7 @@ export function controlHandlers(host: EngineHost): Pick<EngineHandlers, Names> {
       else await appendNote(await host.catalog.find(runId), text);
     },
     'run:fork': async ({ runId, step, changes }) => ({ runId: await forkRun(host, runId, { step, changes }) }),
+    'run:forkBothWays': async ({ runId, step }) => ({ runIds: await forkBothWays(host, runId, step) }),
   };
 }
 

@@ -10,7 +10,7 @@ import type { PushEvents } from '../protocol/events.ts';
 import type { EventRecord } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { releaseOwnLock } from '../store/lock.ts';
-import { runsRoot } from '../store/paths.ts';
+import { queueFolder, runsRoot } from '../store/paths.ts';
 import { readConfig, readLast, readStatus } from '../store/runFolder.ts';
 import { openRun } from '../store/runStore.ts';
 import type { RunCommand } from '../train/commands.ts';
@@ -19,6 +19,7 @@ import { EngineInstaller } from './engineInstaller.ts';
 import type { TrainerLauncher, TrainerNeeds } from './launchTrainer.ts';
 import { LiveRun, type LiveRunEvents, trainerClient } from './liveRun.ts';
 import { RunCatalog } from './runCatalog.ts';
+import { RunQueue } from './runQueue.ts';
 import type { TrainerEvents } from './trainerContract.ts';
 
 /** How long a stop at the end of the program may take beyond its checkpoint (product.md section 3). */
@@ -36,11 +37,20 @@ export interface HostListener {
   push<K extends keyof PushEvents>(event: K, payload: PushEvents[K]): void;
   /** A live run has something new. */
   runChanged(runId: string): void;
+  /** Nothing is trained or measured any more. */
+  deviceFreed?(): void;
+}
+
+export interface Attendance {
+  /** False where nobody is there to answer: a diverged run ends then. */
+  isAttended?: boolean;
 }
 
 export class EngineHost {
   readonly catalog = new RunCatalog(runsRoot());
   readonly installer = new EngineInstaller((progress) => this.broadcast('task:progress', progress));
+  /** Closed until somebody opens it: a host made for one job starts nothing by itself. */
+  readonly queue = new RunQueue(this, queueFolder());
   readonly #live = new Map<string, LiveRun>();
   readonly #listeners = new Set<HostListener>();
   readonly #crashes = new CrashPolicy();
@@ -83,15 +93,15 @@ export class EngineHost {
   }
 
   /** Starts a run and gives back its id once its folder is there. Throws `busy`, or what the config or the data throw. */
-  async start(config: RunConfig): Promise<string> {
-    return this.#launch(config.engine, (run) => run.start(config));
+  async start(config: RunConfig, { isAttended = true }: Attendance = {}): Promise<string> {
+    return this.#launch(config.engine, (run) => run.start(config, isAttended));
   }
 
   /** Continues a run that is not live; `first` is obeyed before its next update. */
-  async resume(runId: string, first: RunCommand[] = []): Promise<void> {
+  async resume(runId: string, first: RunCommand[] = [], { isAttended = true }: Attendance = {}): Promise<void> {
     const dir = await this.catalog.find(runId);
     const { engine } = await readConfig(dir);
-    await this.#launch(engine, (run) => run.resume(runId, dir, first));
+    await this.#launch(engine, (run) => run.resume({ runId, dir, first, isAttended }));
   }
 
   /** Hands a command to a live run. Throws `not-found` when the run is not live, the run's refusal, or `trainer-exited`. */
@@ -117,11 +127,20 @@ export class EngineHost {
     } finally {
       this.#isStarting = false;
       trainer.port.close();
+      this.#tellFreed();
     }
+  }
+
+  /** The run that has the device, as the reason why another one must wait; null when it is free. */
+  get occupiedBy(): string | null {
+    const [live] = this.#live.values();
+    if (live) return `run ${live.status?.name || live.runId} is ${live.status?.status ?? 'being started'}`;
+    return this.#isStarting ? 'another run is being started or measured' : null;
   }
 
   /** Stops all runs with a checkpoint. */
   async close(): Promise<void> {
+    this.queue.close();
     await Promise.all([...this.#live.values()].map((live) => live.stop(STOP_PATIENCE_MS)));
   }
 
@@ -139,7 +158,13 @@ export class EngineHost {
       throw error;
     } finally {
       this.#isStarting = false;
+      this.#tellFreed();
     }
+  }
+
+  #tellFreed(): void {
+    if (this.occupiedBy !== null) return;
+    for (const listener of this.#listeners) listener.deviceFreed?.();
   }
 
   /** Takes the device for a start or a job. Throws `busy` while a run other than `beside` is live, but waits for one that is ending. */
@@ -169,6 +194,7 @@ export class EngineHost {
     // Last: whoever hears of it may resume at once.
     if (ended === null)
       this.broadcast('trainer:exited', { runId, reason: crashWords(reason, checkpoint) + this.#advice(), resumable: true });
+    this.#tellFreed();
     if (ended?.end === 'failed') this.broadcast('trainer:exited', { runId, reason: ended.message ?? reason, resumable: true });
   }
 

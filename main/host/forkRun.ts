@@ -2,13 +2,14 @@
  * A new run that begins where a checkpoint of another one stood, with some settings changed (product.md 2.3). The new folder gets that one
  * checkpoint and the records up to it; going on from there is an ordinary resume.
  */
+import { assignRanks } from '../core/rankAssignment.ts';
 import { parseConfig } from '../core/resolveConfig.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { loadCheckpointOrOffer } from '../store/checkpointFolder.ts';
-import { readConfig, readLast, readLineage, readRecords } from '../store/runFolder.ts';
+import { readConfig, readLast, readLineage, readRecords, readStatus } from '../store/runFolder.ts';
 import { createRun, type RunStore } from '../store/runStore.ts';
-import { checkpointContent, restoreCheckpoint } from '../train/runState.ts';
+import { checkpointContent, type RunState, restoreCheckpoint } from '../train/runState.ts';
 import { setField } from './currentConfig.ts';
 import type { EngineHost } from './engineHost.ts';
 
@@ -20,24 +21,79 @@ export interface Fork {
 }
 
 /** Makes the run and starts it. Throws `busy`, `not-found`, `checkpoint-damaged`, or `bad-config` for a change that is not allowed. */
-export async function forkRun(host: EngineHost, runId: string, { step, changes }: Fork): Promise<string> {
-  const source = await host.catalog.find(runId);
-  const from = step ?? (await readLast(source));
+export async function forkRun(host: EngineHost, runId: string, fork: Fork): Promise<string> {
+  const forkId = await makeFork(host, await readForkSource(host, runId, fork.step), fork.changes);
+  await host.resume(forkId);
+  return forkId;
+}
+
+/**
+ * Two forks of one checkpoint into the queue: one switches before its next update, one never does; history and random state are the same, so
+ * that what differs afterwards is the switch (product.md 2.7). Throws `not-enough-snapshots` where no ranks can be had there.
+ */
+export async function forkBothWays(host: EngineHost, runId: string, step: number | null): Promise<string[]> {
+  const source = await readForkSource(host, runId, step);
+  const { config, phase } = source.state;
+  if (phase.phase !== 'full' || phase.switchStep !== null) {
+    const rule = 'has switched already; fork both ways from a checkpoint before the switch';
+    throw new PreloraError('bad-arguments', `run ${runId}: its checkpoint of step ${source.step} ${rule}`, 'step');
+  }
+  assignRanks(phase.recent, config);
+  const ways = [
+    { name: `${config.name} switched`, switching: 'auto', switchesFirst: true },
+    { name: `${config.name} never switched`, switching: 'off', switchesFirst: false },
+  ];
+  const orders = [];
+  for (const { name, switching, switchesFirst } of ways) {
+    orders.push({ runId: await makeFork(host, source, { name, 'prelora.switching': switching }), name, switchesFirst });
+  }
+  await host.queue.add(orders);
+  return orders.map((order) => order.runId);
+}
+
+interface ForkSource {
+  runId: string;
+  dir: string;
+  step: number;
+  state: RunState;
+  tensors: ReturnType<typeof restoreCheckpoint>['tensors'];
+}
+
+async function readForkSource(host: EngineHost, runId: string, step: number | null): Promise<ForkSource> {
+  const dir = await host.catalog.find(runId);
+  const from = step ?? (await readLast(dir));
   if (from === null) throw new PreloraError('not-found', `run ${runId} has no checkpoint to fork from yet`);
-  const { model } = await readConfig(source);
-  const { state, tensors } = restoreCheckpoint(await loadCheckpointOrOffer(source, from, model, await readLineage(source)));
+  const { model } = await readConfig(dir);
+  const { state, tensors } = restoreCheckpoint(await loadCheckpointOrOffer(dir, from, model, await readLineage(dir)));
+  return { runId, dir, step: from, state, tensors };
+}
+
+/** The new folder, ready to be resumed. */
+async function makeFork(host: EngineHost, source: ForkSource, changes: Record<string, unknown>): Promise<string> {
+  const { runId, step, state, tensors } = source;
   const config = changedConfig(state.config, changes);
-  const dir = await host.catalog.newFolder(config.name);
-  const store = await createRun({ dir, config });
+  const store = await createRun({ dir: await host.catalog.newFolder(config.name), config });
   try {
-    await copyRecords(source, from, store);
+    await copyRecords(source.dir, step, store);
     const totalSteps = config.train.epochs * state.stepsPerEpoch;
     await store.saveCheckpoint(checkpointContent({ ...state, config, totalSteps, segment: 0, best: null }, tensors));
-    store.appendEvent({ kind: 'forked', step: from, segment: 0, time: new Date().toISOString(), by: 'user', detail: { runId, changes } });
+    store.appendEvent({ kind: 'forked', step, segment: 0, time: new Date().toISOString(), by: 'user', detail: { runId, changes } });
+    const status = await readStatus(source.dir);
+    const message = `forked from ${runId} at step ${step}; has not gone on from there yet`;
+    const own = {
+      runId: store.runId,
+      name: config.name,
+      step,
+      totalSteps,
+      segment: 0,
+      switchStep: state.phase.switchStep,
+      freezeStep: state.phase.freezeStep,
+    };
+    if (status) await store.writeStatus({ ...status, ...own, phase: state.phase.phase, status: 'interrupted', best: null, message });
   } finally {
     store.close();
   }
-  await host.resume(store.runId);
+  host.broadcast('runs:changed', { runIds: [store.runId] });
   return store.runId;
 }
 

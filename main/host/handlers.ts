@@ -4,6 +4,7 @@ import { appHandlers } from './appHandlers.ts';
 import { configHandlers } from './configHandlers.ts';
 import { controlHandlers } from './controlHandlers.ts';
 import { dataHandlers } from './dataHandlers.ts';
+import { queueHandlers } from './queueHandlers.ts';
 import { runsHandlers } from './runsHandlers.ts';
 import { scoreHandlers } from './scoreHandlers.ts';
 import type { Session } from './session.ts';
@@ -19,6 +20,7 @@ export function engineHandlers(session: Session): EngineHandlers {
     ...configHandlers(host),
     ...dataHandlers(),
     ...controlHandlers(host),
+    ...queueHandlers(host),
     ...switchHandlers(host),
     ...scoreHandlers(host),
   } satisfies EngineHandlers;

@@ -32,6 +32,13 @@ export interface LiveRunEvents {
   gone(run: LiveRun, reason: string, ended: TrainerEvents['ended'] | null): Promise<void>;
 }
 
+export interface ResumeOrder {
+  runId: string;
+  dir: string;
+  first: RunCommand[];
+  isAttended: boolean;
+}
+
 export class LiveRun {
   /** Empty until the trainer has opened the run. */
   runId = '';
@@ -71,15 +78,20 @@ export class LiveRun {
   }
 
   /** Starts a new run. Throws what the config or the data throw, or `trainer-exited`. */
-  async start(config: RunConfig): Promise<void> {
-    const { runId, dir } = await this.#client.request('start', { config, dir: null });
+  async start(config: RunConfig, isAttended: boolean): Promise<void> {
+    const { runId, dir } = await this.#client.request('start', { config, dir: null, isAttended });
     Object.assign(this, { runId, dir });
   }
 
   /** Continues a run, known to the catalog as `runId`; `first` is obeyed before its next update. */
-  async resume(runId: string, dir: string, first: RunCommand[]): Promise<void> {
-    await this.#client.request('resume', { dir, first });
+  async resume({ runId, dir, first, isAttended }: ResumeOrder): Promise<void> {
+    await this.#client.request('resume', { dir, first, isAttended });
     Object.assign(this, { runId, dir });
+  }
+
+  /** How the run ended by its own account; null while it trains, and when its trainer died. */
+  get ended(): TrainerEvents['ended'] | null {
+    return this.#ended;
   }
 
   /** What the run is doing, or what a control is waiting for. */

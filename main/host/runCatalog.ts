@@ -11,6 +11,7 @@ import { writeJsonAtomically } from '../store/atomicFile.ts';
 import { systemCode } from '../store/diskFault.ts';
 import { lockHolder } from '../store/lock.ts';
 import { CREATED_EVENT, listRunFolders, STATUS_FILE, streamRecords } from '../store/runFolder.ts';
+import { runFolderName } from '../store/runName.ts';
 
 const Annotations = z.looseObject({
   /** Replaces the name the run was started with. */
@@ -58,7 +59,7 @@ export class RunCatalog {
 
   /** A path for a new run of that name; nothing is created. */
   newFolder(name: string): Promise<string> {
-    return freeName(this.root, name.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 100));
+    return freeName(this.root, runFolderName(name));
   }
 
   async annotate(runId: string, changes: Partial<Annotations>): Promise<void> {

@@ -73,9 +73,21 @@ async function summaryOf({ runId, dir, config, status, epochs, events, annotatio
 function blankSummary(
   runId: string,
   dir: string,
-  { tags, note, archived }: Annotations,
+  { tags, note, archived, study }: Annotations,
 ): Omit<RunSummary, 'config' | 'status' | 'startedAt'> {
-  return { runId, dir, sizeBytes: 0, seconds: null, imagesPerSecond: null, peakMemoryBytes: null, tags, note, archived, problem: null };
+  return {
+    runId,
+    dir,
+    sizeBytes: 0,
+    seconds: null,
+    imagesPerSecond: null,
+    peakMemoryBytes: null,
+    tags,
+    note,
+    archived,
+    study,
+    problem: null,
+  };
 }
 
 /** A run that nobody writes is not running, whatever its last status says: its process is gone. */

@@ -28,7 +28,6 @@ export function serveTrainer(port: Port, exit: () => void): void {
   const tell = <K extends keyof TrainerEvents>(event: K, payload: TrainerEvents[K]): void => push<TrainerEvents, K>(port, event, payload);
   const options: StartRunOptions = {
     commands,
-    isAttended: true,
     listener: progressListener(tell),
     say: (message) => tell('said', { message }),
   };
@@ -45,9 +44,9 @@ export function serveTrainer(port: Port, exit: () => void): void {
   };
 
   const handlers: HandlersOf<typeof trainerRequests> = {
-    start: async ({ config, dir }) => begin(await startRun(config, dir, options)),
-    async resume({ dir, first }) {
-      const run = await resumeRun(dir, options);
+    start: async ({ config, dir, isAttended }) => begin(await startRun(config, dir, { ...options, isAttended })),
+    async resume({ dir, first, isAttended }) {
+      const run = await resumeRun(dir, { ...options, isAttended });
       // Refusals of these reach the journal and the status; nobody waits for them here.
       for (const command of first) commands.push(command).catch((error: unknown) => tell('said', { message: String(error) }));
       return begin(run);

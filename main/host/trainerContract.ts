@@ -10,6 +10,8 @@ import type { RunCommand } from '../train/commands.ts';
 /** Both ends are ours and of one version: the host has parsed what came from outside. */
 const Command = z.custom<RunCommand>((value) => typeof value === 'object' && value !== null && 'kind' in value);
 const Started = z.object({ runId: z.string(), dir: z.string() });
+/** An unattended run ends where an attended one would wait for an answer, so that others get their turn. */
+const Attendance = z.object({ isAttended: z.boolean() });
 const Place = z.object({ dir: z.string(), checkpoint: z.union([z.enum(['last', 'best']), z.number().int()]) });
 
 export const Scores = z.object({
@@ -24,9 +26,9 @@ export type Scores = z.output<typeof Scores>;
 
 export const trainerRequests = {
   /** Opens the data, creates the folder (null: a new one below the runs root) and begins to train. */
-  start: { arg: z.object({ config: RunConfig, dir: z.string().nullable() }), result: Started },
+  start: { arg: Attendance.extend({ config: RunConfig, dir: z.string().nullable() }), result: Started },
   /** Continues from the newest good checkpoint; obeys `first` before the first update. */
-  resume: { arg: z.object({ dir: z.string(), first: z.array(Command) }), result: Started },
+  resume: { arg: Attendance.extend({ dir: z.string(), first: z.array(Command) }), result: Started },
   /** Settles when the command was obeyed at a step boundary, or refused. */
   command: { arg: z.object({ command: Command }), result: z.unknown() },
   /** Scores a checkpoint of a run that is not being trained. */

@@ -36,6 +36,7 @@ export interface PushEvents {
   /** A proposal the user should look at: the test passed under manual switching, or grace time runs. */
   'switch:proposed': { runId: string; step: number; dueStep: number | null };
   'runs:changed': { runIds: string[] };
+  'queue:changed': Record<string, never>;
   'trainer:exited': { runId: string; reason: string; resumable: boolean };
   'task:progress': ProgressEvent;
 }

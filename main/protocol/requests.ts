@@ -8,14 +8,22 @@ import { z } from 'zod';
 import { RunConfig } from './config.ts';
 import { EngineVariant } from './engine.ts';
 import { PackedSnapshots } from './packedSnapshots.ts';
+import { QueueFallback, QueueState } from './queue.ts';
 import { EpochRecord, EventRecord, MetricsRecord, RankReason, RanksFile } from './records.ts';
 import { StatusFile } from './run.ts';
+import { StudyMembership } from './study.ts';
 
 export type RequestMap = Record<string, { arg: z.ZodType; result: z.ZodType }>;
 
 const RunId = z.string().min(1).max(200);
 const runOnly = z.strictObject({ runId: RunId });
 const ConfigInput = z.unknown();
+const QueueId = z.string().min(1).max(100);
+const QueueOrder = z.strictObject({
+  config: ConfigInput,
+  fallback: QueueFallback.nullable().default(null),
+  study: StudyMembership.nullable().default(null),
+});
 
 /** One row of the runs table: config, status and best value of a run folder. */
 export const RunSummary = z.object({
@@ -31,6 +39,8 @@ export const RunSummary = z.object({
   tags: z.array(z.string()),
   note: z.string(),
   archived: z.boolean(),
+  /** The study it belongs to. */
+  study: StudyMembership.nullable(),
   /** Set when the folder cannot be read fully, in words. */
   problem: z.string().nullable(),
 });
@@ -270,6 +280,40 @@ export const engineRequests = {
       changes: z.record(z.string(), z.unknown()).default({}),
     }),
     result: z.object({ runId: RunId }),
+  },
+
+  /** Two runs into the queue from one checkpoint of phase full: one switches there, one never does. Random state and history are shared. */
+  'run:forkBothWays': {
+    arg: z.strictObject({ runId: RunId, step: z.number().int().nullable().default(null) }),
+    result: z.object({ runIds: z.array(RunId) }),
+  },
+
+  /** The queue: runs that wait for the device, in order. `queue:changed` tells of every change. */
+  'queue:state': { arg: z.strictObject({}), result: QueueState },
+  /** Freezes configs and puts them at the end, all or none. Manual switching needs a fallback. */
+  'queue:add': { arg: z.strictObject({ orders: z.array(QueueOrder).min(1).max(1000) }), result: z.object({ ids: z.array(z.string()) }) },
+  'queue:remove': { arg: z.strictObject({ ids: z.array(QueueId).min(1) }), result: z.void() },
+  /** Brings back what `queue:remove` took out, at the end, while this program runs. */
+  'queue:restore': { arg: z.strictObject({ ids: z.array(QueueId).min(1) }), result: z.void() },
+  /** Before another entry, or last. */
+  'queue:move': { arg: z.strictObject({ id: QueueId, before: QueueId.nullable() }), result: z.void() },
+  /** A paused queue starts nothing new; what runs goes on. */
+  'queue:pause': { arg: z.strictObject({ paused: z.boolean() }), result: z.void() },
+  /** Nothing is started before this time. */
+  'queue:startAt': { arg: z.strictObject({ startAt: z.iso.datetime({ offset: true }).nullable() }), result: z.void() },
+  'queue:retry': { arg: z.strictObject({ id: QueueId }), result: z.void() },
+  /** The runs of a study: its variants × random seeds over a recipe, each with its config and predicted time. Nothing is started. */
+  'study:plan': {
+    arg: z.strictObject({
+      config: ConfigInput,
+      study: z.string().min(1).max(100),
+      variants: z.array(z.string().max(200)).min(1).max(50),
+      seeds: z.array(z.number().int().min(0).max(2_147_483_647)).min(1).max(100),
+    }),
+    result: z.object({
+      runs: z.array(StudyMembership.extend({ config: RunConfig, secondsEstimate: z.number().nullable() })),
+      secondsTotal: z.number().nullable(),
+    }),
   },
 
   /** What a switch now would do: pure, from recorded snapshots. */

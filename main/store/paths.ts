@@ -46,6 +46,11 @@ export function runsRoot(surroundings: Surroundings = here): string {
   return path.join(dataRoot(surroundings), 'runs');
 }
 
+/** Where the queue of runs lies. */
+export function queueFolder(surroundings: Surroundings = here): string {
+  return path.join(dataRoot(surroundings), 'queue');
+}
+
 /**
  * The shipped `resources/` folder: beside the nearest package.json above this file that has one. The same walk works from the
  * sources (main/store), from dist/main/store and inside a packaged app.

@@ -15,6 +15,7 @@ import { PreloraError } from '../protocol/reply.ts';
 import { newestSegment } from '../store/lineage.ts';
 import { runsRoot } from '../store/paths.ts';
 import { type RecordKind, readRecords, readSegmentStarts } from '../store/runFolder.ts';
+import { defaultRunName, runFolderName } from '../store/runName.ts';
 import { createRun, openRun, type RunStore } from '../store/runStore.ts';
 import { CommandQueue } from './commands.ts';
 import { TrainingRun } from './loop.ts';
@@ -40,7 +41,7 @@ export async function startRun(config: RunConfig, dir: string | null, options: S
   });
   const resolved = resolveWithData(config, factsOf(dataset));
   const backend = await chooseBackend(resolved.engine);
-  const named = { ...resolved, name: resolved.name || defaultName(resolved, new Date()) };
+  const named = { ...resolved, name: resolved.name || defaultRunName(resolved, new Date()) };
   const store = await createRun({ dir: dir ?? newRunDir(named.name), config: named });
   const engine = { backend: backend.name, version: backend.version, threads: backend.threads, compiled: false };
   const state = initialRunState(named, stepsPerEpoch(dataset.train.count, named.train.batchSize, named.train.dropLast), engine);
@@ -132,14 +133,9 @@ function warnIfInexact({ engine }: RunState, backend: ChosenBackend, { say }: St
   say?.(`the run was on ${before} and goes on with ${backend.name} ${backend.version}, ${backend.threads} threads: not bit-identical`);
 }
 
-function defaultName({ preset }: RunConfig, now: Date): string {
-  return `${preset ?? 'run'}-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}`;
-}
-
 /** A folder of that name below the runs root, numbered when there is one already. */
 function newRunDir(name: string): string {
-  const safe = name.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-').slice(0, 100);
-  const base = path.join(runsRoot(), safe);
+  const base = path.join(runsRoot(), runFolderName(name));
   for (let n = 1; ; n++) {
     const dir = n === 1 ? base : `${base}-${n}`;
     if (!existsSync(dir)) return dir;

@@ -28,7 +28,7 @@ export function matchesKeys(event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'meta
 }
 
 export function globalCommands(workbench: Workbench, overlays: Overlays): Command[] {
-  const { navigation, preferences, runs } = workbench;
+  const { navigation, preferences, queue, runs } = workbench;
   const { route } = navigation;
   const undoable = workbench.notices.newestUndo;
   const commands: Command[] = [
@@ -45,6 +45,12 @@ export function globalCommands(workbench: Workbench, overlays: Overlays): Comman
     { id: 'new-run', title: 'New run', keys: 'Mod+N', run: () => navigation.go({ screen: 'new' }) },
     { id: 'runs', title: 'Go to Runs', run: () => navigation.go({ screen: 'runs' }) },
     { id: 'compare', title: 'Go to Compare', run: () => navigation.go({ screen: 'compare', runs: [...runs.selected] }) },
+    { id: 'queue', title: 'Go to Queue', run: () => navigation.go({ screen: 'queue' }) },
+    {
+      id: 'queue-pause',
+      title: queue.all?.paused ? 'Go on with the queue' : 'Pause the queue',
+      run: () => void queue.setPaused(!queue.all?.paused),
+    },
     { id: 'settings', title: 'Go to Settings', keys: 'Mod+,', run: () => navigation.go({ screen: 'settings' }) },
     {
       id: 'diagnostics',

@@ -16,12 +16,13 @@ export type Route =
   | { screen: 'runs' }
   | { screen: 'new' }
   | { screen: 'compare'; runs: string[] }
+  | { screen: 'queue' }
   | { screen: 'settings' }
   | { screen: 'run'; runId: string; tab: RunTab };
 
 export function parseRoute(hash: string): Route {
   const [screen, first, second] = hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
-  if (screen === 'new' || screen === 'settings') return { screen };
+  if (screen === 'new' || screen === 'queue' || screen === 'settings') return { screen };
   if (screen === 'compare') return { screen, runs: first ? first.split(',') : [] };
   if (screen === 'run' && first) return { screen, runId: first, tab: RUN_TABS.find((tab) => tab === second) ?? 'live' };
   return { screen: 'runs' };

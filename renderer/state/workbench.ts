@@ -5,6 +5,7 @@ import { AppFacts } from './appFacts.svelte.ts';
 import { Navigation } from './navigation.svelte.ts';
 import { Notices } from './notices.svelte.ts';
 import { type KeyValueStore, Preferences } from './preferences.svelte.ts';
+import { Queue } from './queue.svelte.ts';
 import { Runs } from './runs.svelte.ts';
 
 export interface Workbench {
@@ -13,6 +14,7 @@ export interface Workbench {
   navigation: Navigation;
   notices: Notices;
   preferences: Preferences;
+  queue: Queue;
   runs: Runs;
 }
 
@@ -24,6 +26,7 @@ export function createWorkbench(api: Api, store: KeyValueStore): Workbench {
     facts: new AppFacts(api, notices),
     navigation: new Navigation(),
     preferences: new Preferences(store),
+    queue: new Queue(api, notices),
     runs: new Runs(api, notices),
   };
 }

@@ -27,6 +27,7 @@ import {
 import type { Phase, RunStatus, StatusFile } from '../../../main/protocol/run.ts';
 import { CLASS_NAMES, DATA_FACTS, type History, makeHistory, noise, protocolCost, type RunPlan, ranksFile, timeAt } from './history.ts';
 import { picture } from './pictures.ts';
+import { ScriptedQueue } from './queue.ts';
 
 const GIB = 2 ** 30;
 
@@ -64,6 +65,7 @@ export class ScriptedEngine {
   readonly #runs = new Map<string, ScriptedRun>();
   readonly #listeners = new Map<string, Set<(payload: unknown) => void>>();
   readonly #options: ScriptedOptions;
+  readonly #queue: ScriptedQueue;
   #installTimer: ReturnType<typeof setTimeout> | undefined;
   #created = 0;
   /** Requests so far, for assertions. */
@@ -72,6 +74,8 @@ export class ScriptedEngine {
 
   constructor(plans: readonly ScriptedPlan[], options: ScriptedOptions = {}) {
     this.#options = options;
+    const queued = (options.scenario ?? 'full') === 'full' ? ['flowers-c', 'flowers-d', 'flowers-e'] : [];
+    this.#queue = new ScriptedQueue(queued, () => this.emit('queue:changed', {}));
     for (const plan of plans) {
       const { history } = this.#add(plan, plan.status, plan);
       if (plan.odd) makeOdd(history);
@@ -170,7 +174,8 @@ export class ScriptedEngine {
   async #request(name: string, arg: unknown): Promise<Reply<unknown>> {
     this.asked.push({ name, arg });
     if (this.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.latencyMs));
-    const handler = (this.handlers as Record<string, (arg: never) => Promise<unknown>>)[name];
+    const handlers = { ...this.handlers, ...this.#queue.handlers };
+    const handler = (handlers as unknown as Record<string, (arg: never) => Promise<unknown>>)[name];
     try {
       if (!handler) throw new PreloraError('bad-arguments', `${name} is not served in this mode.`);
       return { ok: true, value: structuredClone(await handler(arg as never)) };
@@ -267,6 +272,12 @@ export class ScriptedEngine {
       this.emit('runs:changed', { runIds: [forkId] });
       return { runId: forkId };
     },
+    'run:forkBothWays': async ({ runId }) => {
+      const { name } = this.#run(runId).config;
+      const forks = [`${name} switched`, `${name} never switched`];
+      await this.#queue.handlers['queue:add']({ orders: forks.map((fork) => ({ config: { name: fork }, fallback: null, study: null })) });
+      return { runIds: forks };
+    },
     'switch:preview': async ({ runId, settings }) => this.#preview(this.#run(runId), settings),
     'switch:trial': async ({ runId, ranks }) => {
       const { config } = this.#run(runId);
@@ -329,7 +340,7 @@ export class ScriptedEngine {
       clearTimeout(this.#installTimer);
       this.#cancelInstall();
     },
-  } satisfies HandlersOf<typeof engineRequests>;
+  } satisfies Omit<HandlersOf<typeof engineRequests>, keyof ScriptedQueue['handlers']>;
 
   #cancelInstall: () => void = () => {};
 
@@ -404,6 +415,7 @@ export class ScriptedEngine {
       tags: run.tags,
       note: run.note,
       archived: run.archived,
+      study: null,
       problem: run.problem,
     };
   }
