@@ -128,7 +128,7 @@ const RULES: Rule[] = [
   {
     of: 'renderer',
     may: ['main/protocol'],
-    packages: ['svelte', 'chart.js', 'chartjs-', 'bits-ui', '@lucide/svelte'],
+    packages: ['svelte', 'chart.js', 'chartjs-', 'bits-ui', '@lucide/svelte', 'fflate'],
     because: 'the page knows the protocol and nothing else outside',
   },
   {

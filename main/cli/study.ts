@@ -6,15 +6,16 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import type { Difference, Spread } from '../core/spread.ts';
 import { differingField, planStudy, type StudyRun } from '../core/study.ts';
 import { annotateRun } from '../host/runCatalog.ts';
 import { type StudyReport, studyReport } from '../host/studyReport.ts';
+import type { Difference } from '../protocol/comparison.ts';
 import { EXIT_STATUS, PreloraError } from '../protocol/reply.ts';
 import { runsRoot } from '../store/paths.ts';
 import { readConfig, readStatus } from '../store/runFolder.ts';
 import { defaultRunName, runFolderName } from '../store/runName.ts';
 import { readArguments } from './arguments.ts';
+import { differenceWords, percentSpread } from './compare.ts';
 import { CONFIG_OPTIONS, configOfArguments } from './configArguments.ts';
 import { type CommandIo, formatTable, printJson } from './io.ts';
 import { duration } from './progress.ts';
@@ -131,28 +132,15 @@ export function describeStudy({ study, runs, variants, differences }: StudyRepor
     trainableShare ? `${trainableShare.mean.toFixed(2)} %` : '–',
     seconds ? duration(seconds.mean) : '–',
   ]);
+  const words = (difference: Difference | null): string => (difference ? differenceWords(difference) : 'no seed in common');
   const lines = [`study ${study}`, formatTable(header, rows), '', 'mean ± standard deviation over finished runs'];
   lines.push(formatTable(['variant', 'n', 'val top-1', 'best', 'trainable', 'time'], means));
   for (const { variant, against, finalValTop1, bestValTop1 } of differences) {
-    lines.push(`${variant} − ${against}, paired by seed: val top-1 ${points(finalValTop1)}; best ${points(bestValTop1)}`);
+    lines.push(`${variant} − ${against}, paired by seed: val top-1 ${words(finalValTop1)}; best ${words(bestValTop1)}`);
   }
   return lines.join('\n');
 }
 
 function percent(value: number | null): string {
   return value === null ? '–' : `${(100 * value).toFixed(2)} %`;
-}
-
-function percentSpread(spread: Spread | null): string {
-  if (!spread) return '–';
-  return `${(100 * spread.mean).toFixed(2)}${spread.std === null ? '' : ` ± ${(100 * spread.std).toFixed(2)}`} %`;
-}
-
-/** A difference of accuracies, and whether the spread swallows it. */
-function points(difference: Difference | null): string {
-  if (!difference) return 'no seed in common';
-  const { mean, std, n, isWithinSpread } = difference;
-  const size = `${mean < 0 ? '−' : '+'}${(100 * Math.abs(mean)).toFixed(2)}`;
-  if (std === null) return `${size} points (n = 1, no spread)`;
-  return `${size} ± ${(100 * std).toFixed(2)} points (n = ${n}${isWithinSpread ? ', within the spread' : ''})`;
 }

@@ -2,25 +2,14 @@
  * Figures over random seeds: mean ± sample standard deviation with n, and differences between two variants of one study, seed by seed
  * (method.md section 18: several seeds before a difference is claimed, the gap shown with its spread).
  */
+import type { Difference, Spread } from '../protocol/comparison.ts';
 import { mean, standardDeviation } from './statistics.ts';
-
-export interface Spread {
-  mean: number;
-  /** Sample standard deviation (n − 1); null for a single value, which has no spread. */
-  std: number | null;
-  n: number;
-}
 
 /** Of the values that are there; null when none is. */
 export function spreadOf(values: readonly (number | null)[]): Spread | null {
   const known = values.filter((value) => value !== null && Number.isFinite(value)) as number[];
   if (known.length === 0) return null;
   return { mean: mean(known), std: known.length > 1 ? standardDeviation(known) : null, n: known.length };
-}
-
-export interface Difference extends Spread {
-  /** No larger than the spread it is measured with; null where a single value leaves that open. */
-  isWithinSpread: boolean | null;
 }
 
 /** b − a of two groups that share no seeds: the spread of a difference of two draws is √(σa² + σb²). */

@@ -1,6 +1,7 @@
 /** Requests about runs as folders: the table, a run's records, its frames, names and notes, the trash. */
 import type { RunSummary } from '../protocol/requests.ts';
 import { systemCode } from '../store/diskFault.ts';
+import { compareRuns } from './compareRuns.ts';
 import type { EngineHandlers } from './handlers.ts';
 import { phasesOf, readRunState, readSummary } from './runReading.ts';
 import { RunTail } from './runTail.ts';
@@ -25,6 +26,9 @@ export function runsHandlers(session: Session): Pick<EngineHandlers, Extract<key
     async 'runs:annotate'({ runId, ...changes }) {
       await catalog.annotate(runId, changes);
       changed(runId);
+    },
+    async 'runs:compare'({ runIds, atStep }) {
+      return compareRuns(await Promise.all(runIds.map((runId) => catalog.find(runId))), atStep);
     },
     async 'runs:trash'({ runId }) {
       await catalog.moveToTrash(runId);

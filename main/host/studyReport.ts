@@ -2,9 +2,10 @@
  * What came out of a study: a row per run, mean ± spread per variant, and each variant against the first, seed by seed. Runs that did not
  * finish keep their row and count in no mean.
  */
-import { type PairedDifference, pairedDifference, type Spread, spreadOf } from '../core/spread.ts';
+import { type PairedDifference, pairedDifference, spreadOf } from '../core/spread.ts';
+import type { ComparedRun, Spread } from '../protocol/comparison.ts';
 import type { StudyMembership } from '../protocol/study.ts';
-import { type ComparedRun, readComparedRun } from './compareRuns.ts';
+import { readComparedRun } from './compareRuns.ts';
 
 /** The figures that are averaged. Accuracies are fractions, the share is in percent. */
 const FIGURES = ['finalValTop1', 'bestValTop1', 'finalValLoss', 'switchStep', 'trainableShare', 'seconds'] as const;

@@ -5,6 +5,7 @@
  */
 import './jitless.ts';
 import { z } from 'zod';
+import { Comparison } from './comparison.ts';
 import { RunConfig } from './config.ts';
 import { EngineVariant } from './engine.ts';
 import { PackedSnapshots } from './packedSnapshots.ts';
@@ -229,6 +230,11 @@ export const engineRequests = {
       archived: z.boolean().optional(),
     }),
     result: z.void(),
+  },
+  /** Figures side by side, alone and grouped over random seeds, and the settings that differ. */
+  'runs:compare': {
+    arg: z.strictObject({ runIds: z.array(RunId).min(1).max(1000), atStep: z.number().int().min(0).nullable().default(null) }),
+    result: Comparison,
   },
   /** Moves a run to the trash, from where `runs:restore` brings it back. */
   'runs:trash': { arg: runOnly, result: z.void() },

@@ -1,4 +1,8 @@
-/** Some runs side by side: their records, what their settings differ in, and their results, alone or grouped over random seeds. */
+/**
+ * Some runs side by side: their records for the curves, and the engine's figures for them, alone and grouped over random seeds, so that page
+ * and command line say the same.
+ */
+import type { Comparison as Figures } from '../../main/protocol/comparison.ts';
 import type { RunConfig } from '../../main/protocol/config.ts';
 import { fieldTable } from '../../main/protocol/fieldTable.ts';
 import type { RunState } from '../../main/protocol/requests.ts';
@@ -12,6 +16,8 @@ export class Comparison {
   #states = $state.raw<ReadonlyMap<string, RunState>>(new Map());
   #problems = $state.raw<ReadonlyMap<string, string>>(new Map());
   #pending = $state(0);
+  #figures = $state.raw<Figures | null>(null);
+  #asked = 0;
   readonly #api: Api;
 
   constructor(api: Api) {
@@ -26,6 +32,26 @@ export class Comparison {
   }
   get pending(): number {
     return this.#pending;
+  }
+
+  /** The engine's figures of the runs that could be read, in their order; null until they are there. */
+  get figures(): Figures | null {
+    return this.#figures;
+  }
+
+  /** Figures of exactly these runs; only the newest answer counts. `atStep` adds the accuracy at that step. */
+  async compare(runIds: readonly string[], atStep: number | null): Promise<void> {
+    const asked = ++this.#asked;
+    if (runIds.length === 0) {
+      this.#figures = null;
+      return;
+    }
+    try {
+      const value = await this.#api.request('runs:compare', { runIds: [...runIds], atStep });
+      if (asked === this.#asked) this.#figures = value;
+    } catch (error) {
+      if (asked === this.#asked) this.#problems = new Map([...this.#problems, ['', errorText(error)]]);
+    }
   }
 
   /** Loads the runs that are not there yet, and lets go of the others. */
@@ -63,7 +89,7 @@ export function groupBySeed(states: readonly RunState[]): Group[] {
     const key = JSON.stringify({ ...config, train: { ...config.train, seed: 0 } });
     const group = groups.get(key);
     if (group) group.runs.push(state);
-    else groups.set(key, { key, label: state.summary.status.name, runs: [state] });
+    else groups.set(key, { key, label: state.summary.study?.variant ?? state.summary.status.name, runs: [state] });
   }
   return [...groups.values()];
 }
@@ -96,41 +122,4 @@ export function meanSpread(values: readonly number[]): { mean: number; spread: n
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   if (values.length === 1) return { mean, spread: null, n: 1 };
   return { mean, spread: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1)), n: values.length };
-}
-
-/** Is the difference of two groups smaller than their spreads? Null where a group has one run only. */
-export function withinSpread(a: readonly number[], b: readonly number[]): boolean | null {
-  const [one, two] = [meanSpread(a), meanSpread(b)];
-  if (one?.spread == null || two?.spread == null) return null;
-  return Math.abs(one.mean - two.mean) <= Math.max(one.spread, two.spread);
-}
-
-/** Every number shown and the raw epochs as comma-separated text, dots for decimals. */
-export function exportCsv(states: readonly RunState[]): string {
-  const lines = ['run,seed,epoch,step,phase,trainLoss,valLoss,valTop1,valTop5,seconds,imagesPerSecond,peakMemoryBytes'];
-  for (const { summary, epochs } of states) {
-    for (const epoch of epochs) {
-      const { step, phase, trainLoss, valLoss, valTop1, valTop5, seconds, imagesPerSecond, peakMemoryBytes } = epoch;
-      const cells = [
-        summary.runId,
-        summary.config.train.seed,
-        epoch.epoch,
-        step,
-        phase,
-        trainLoss,
-        valLoss,
-        valTop1,
-        valTop5,
-        seconds,
-        imagesPerSecond,
-        peakMemoryBytes,
-      ];
-      lines.push(
-        cells
-          .map((cell) => (typeof cell === 'string' && /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : String(cell ?? '')))
-          .join(','),
-      );
-    }
-  }
-  return `${lines.join('\n')}\n`;
 }

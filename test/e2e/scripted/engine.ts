@@ -3,6 +3,7 @@
  * replay, preview, ranks and checks. Time stands still until `tick` is called, so that screenshots are equal from run to run.
  */
 
+import { compare, comparedRun } from '../../../main/core/comparison.ts';
 import { phaseSettings } from '../../../main/core/phaseSettings.ts';
 import { previewSwitch } from '../../../main/core/preview.ts';
 import { replay } from '../../../main/core/replay.ts';
@@ -214,6 +215,11 @@ export class ScriptedEngine {
     'runs:annotate': async ({ runId, ...change }) => {
       Object.assign(this.#run(runId), change);
     },
+    'runs:compare': async ({ runIds, atStep }) =>
+      compare(
+        runIds.map((runId) => this.#compared(runId)),
+        atStep,
+      ),
     'runs:trash': async ({ runId }) => {
       this.#run(runId).trashed = true;
     },
@@ -398,6 +404,19 @@ export class ScriptedEngine {
       message: run.message,
       updatedAt: timeAt(run.step, history),
     };
+  }
+
+  #compared(runId: string) {
+    const { summary, epochs, ranks, phases } = this.#state(this.#run(runId));
+    const status = { ...summary.status, phases };
+    return comparedRun({
+      runDir: summary.dir,
+      config: this.#run(runId).config,
+      status,
+      epochs,
+      share: ranks?.share ?? null,
+      variant: null,
+    });
   }
 
   #summary(run: ScriptedRun): RunSummary {
