@@ -69,6 +69,7 @@ const WORDS: Record<string, Writer> = {
   segment: (_, said) => `Steps after this one were abandoned and are made again${after(said)}`,
   forked: () => 'Forked from another run',
   checkpoint: () => 'Checkpoint written',
+  'latest-end': (detail) => `Ended: another epoch would not fit before ${detail.latestEnd}`,
   'early-stop': (detail) => `Stopped early: no better top-1 in ${detail.patience} evaluations`,
   'images-replaced': (detail) => `Unreadable images replaced${Array.isArray(detail.replaced) ? ` (${detail.replaced.length})` : ''}`,
   interrupted: (_, said) => `Stopped and kept${after(said)}`,

@@ -16,8 +16,10 @@ export async function evalCommand(args: string[], io: CommandIo): Promise<number
   const again = await inNativeEnvironment((await readConfig(dir)).engine, ['eval', ...args], io);
   if (again !== null) return again;
   const scores = await evaluateCheckpoint(dir, checkpoint, (message) => io.stderr.write(`${message}\n`));
-  if (values.json) printJson(io, scores);
-  else {
+  if (values.json) {
+    const { images: _forThePage, ...told } = scores;
+    printJson(io, told);
+  } else {
     const { step, phase, valLoss, valTop1, valTop5, count } = scores;
     const accuracy = `top-1 ${(100 * valTop1).toFixed(2)} %, top-5 ${(100 * valTop5).toFixed(2)} %`;
     io.stdout.write(`step ${step} (${phase}): val loss ${valLoss.toFixed(4)}, ${accuracy} of ${count} images\n`);

@@ -18,6 +18,7 @@ const TOLD: Record<string, (detail: EventRecord['detail']) => string> = {
   'switch-too-late': ({ words }) => `the test passed too late to switch: ${words}`,
   diverged: ({ tensor, update }) => `diverged: ${tensor} is not finite at update ${update}; it was not applied`,
   'early-stop': ({ patience }) => `stopped early: no better validation top-1 in ${patience} evaluations`,
+  'latest-end': ({ latestEnd }) => `ended: another epoch would not fit before ${latestEnd}`,
   'images-replaced': ({ replaced }) => `${(replaced as unknown[]).length} unreadable images were replaced by others of their class`,
 };
 

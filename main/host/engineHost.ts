@@ -140,7 +140,7 @@ export class EngineHost {
 
   /** Stops all runs with a checkpoint. */
   async close(): Promise<void> {
-    this.queue.close();
+    await this.queue.close();
     await Promise.all([...this.#live.values()].map((live) => live.stop(STOP_PATIENCE_MS)));
   }
 

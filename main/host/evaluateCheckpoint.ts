@@ -5,6 +5,7 @@ import { chooseBackend } from '../engine/choose.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { loadCheckpointOrOffer, newestGoodCheckpoint } from '../store/checkpointFolder.ts';
 import { readBest, readConfig, readLineage } from '../store/runFolder.ts';
+import { type AnsweredImage, Answers } from '../train/answers.ts';
 import { addSums, type EvaluationSums, scoreLogits, softmax } from '../train/evaluate.ts';
 import { Evaluator } from '../train/evaluator.ts';
 import { programStarter } from '../train/runProgram.ts';
@@ -20,6 +21,8 @@ export interface CheckpointScores {
   count: number;
   /** Rows: true class; columns: predicted class. */
   confusion: number[][];
+  /** Mistakes, and right answers that were nearly none; highest loss first. */
+  images: AnsweredImage[];
   backend: string;
 }
 
@@ -42,15 +45,15 @@ export async function evaluateCheckpoint(
     const { data, model } = state.config;
     const dataset = await openDataset(data, { channels: model.inChannels });
     const parts: EvaluationSums[] = [];
-    const confusion = Array.from({ length: model.numClasses }, () => new Array<number>(model.numClasses).fill(0));
+    const answers = new Answers(model.numClasses);
     for await (const batch of openEvalBatches(dataset, state.config, evaluator.batch)) {
       const logits = evaluator.logits(batch);
       parts.push(scoreLogits(logits, batch.labels));
-      countConfusion(confusion, logits, batch.labels);
+      answers.add(logits, batch);
     }
     const { loss, top1, top5, count } = addSums(parts);
-    const scores = { valLoss: loss / count, valTop1: top1 / count, valTop5: top5 / count, count, confusion };
-    return { step, epoch: step / state.stepsPerEpoch, phase: state.phase.phase, ...scores, backend };
+    const scores = { valLoss: loss / count, valTop1: top1 / count, valTop5: top5 / count, count, confusion: answers.confusion };
+    return { step, epoch: step / state.stepsPerEpoch, phase: state.phase.phase, ...scores, images: answers.images(), backend };
   });
 }
 
@@ -83,17 +86,6 @@ async function withCheckpoint<T>({ dir, checkpoint, say }: Place, use: (opened: 
   } finally {
     evaluator.dispose();
   }
-}
-
-/** Adds one per row of `logits` [count, C] at [true class][class with the largest logit]. */
-function countConfusion(confusion: number[][], logits: Float32Array, labels: Int32Array): void {
-  const classes = confusion.length;
-  labels.forEach((label, row) => {
-    const values = logits.subarray(row * classes, (row + 1) * classes);
-    const counts = confusion[label] as number[];
-    const predicted = values.indexOf(Math.max(...values));
-    counts[predicted] = (counts[predicted] as number) + 1;
-  });
 }
 
 async function stepOf({ dir, checkpoint, say }: Place): Promise<number> {

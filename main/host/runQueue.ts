@@ -99,13 +99,16 @@ export class RunQueue {
   }
 
   /** Starts nothing more. A running entry keeps its place for the next start of the program. */
-  close(): void {
+  async close(): Promise<void> {
     this.#unlisten();
     clearTimeout(this.#timer);
     this.#fallback.disarm();
-    this.#lock?.release();
-    this.#lock = null;
     this.#heldBy = 'the program is ending';
+    const lock = this.#lock;
+    this.#lock = null;
+    // Whoever takes over must read which run is going on.
+    await this.#writing.catch(this.#report);
+    lock?.release();
   }
 
   /** As it is now; another process's queue is read from its file. */

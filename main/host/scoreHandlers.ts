@@ -9,19 +9,30 @@ import { THUMBNAIL_PX } from './dataHandlers.ts';
 import type { EngineHost } from './engineHost.ts';
 import type { EngineHandlers } from './handlers.ts';
 import { readRunFiles } from './runReading.ts';
+import { whilePaused } from './whilePaused.ts';
 
 /** Probabilities shown; the rest is noise on a page. */
 const SHOWN_CLASSES = 10;
 
-export function scoreHandlers(host: EngineHost): Pick<EngineHandlers, 'evaluate' | 'predict'> {
+export function scoreHandlers(host: EngineHost): Pick<EngineHandlers, 'evaluate' | 'predict' | 'data:images'> {
   return {
     async evaluate({ runId, checkpoint }) {
       const live = host.liveRun(runId);
-      if (live && checkpoint === 'last')
-        return presentScores((await live.command({ kind: 'evaluate' })) as EvaluationSums & { step: number });
+      if (live && checkpoint === 'last') return presentScores((await live.command({ kind: 'evaluate' })) as LiveScores);
       const dir = await host.catalog.find(runId);
       const { config } = await readRunFiles(runId, dir);
-      return host.runJob(config.engine, (client) => client.request('evaluateCheckpoint', { dir, checkpoint }));
+      return whilePaused(host, runId, () =>
+        host.runJob(config.engine, (client) => client.request('evaluateCheckpoint', { dir, checkpoint }), { beside: runId }),
+      );
+    },
+    async 'data:images'({ runId, indices }) {
+      const { config } = await readRunFiles(runId, await host.catalog.find(runId));
+      const dataset = await openDataset(config.data, { channels: config.model.inChannels });
+      const shown = indices.map(async (index) => {
+        const sample = await decodeSample(dataset, 'val', index).catch(() => null);
+        return sample && { index, image: await pictureUrl(sample.image, THUMBNAIL_PX), path: sample.path };
+      });
+      return (await Promise.all(shown)).filter((image) => image !== null);
     },
     async predict({ runId, sample, imageBase64 }) {
       const dir = await host.catalog.find(runId);
@@ -36,15 +47,10 @@ export function scoreHandlers(host: EngineHost): Pick<EngineHandlers, 'evaluate'
   };
 }
 
-/** A live run answers without its confusion matrix: it keeps sums only. */
-function presentScores({
-  step,
-  loss,
-  top1,
-  top5,
-  count,
-}: EvaluationSums & { step: number }): Awaited<ReturnType<EngineHandlers['evaluate']>> {
-  return { step, valLoss: loss / count, valTop1: top1 / count, valTop5: top5 / count, count, confusion: [] };
+type LiveScores = EvaluationSums & Pick<Awaited<ReturnType<EngineHandlers['evaluate']>>, 'step' | 'confusion' | 'images'>;
+
+function presentScores({ step, loss, top1, top5, count, confusion, images }: LiveScores): Awaited<ReturnType<EngineHandlers['evaluate']>> {
+  return { step, valLoss: loss / count, valTop1: top1 / count, valTop5: top5 / count, count, confusion, images };
 }
 
 async function classify(

@@ -6,7 +6,6 @@ import { replay } from '../core/replay.ts';
 import { parseConfig } from '../core/resolveConfig.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { SnapshotRecord } from '../protocol/records.ts';
-import { PreloraError } from '../protocol/reply.ts';
 import type { PhaseCost, SwitchPreview, WhatIfSettings } from '../protocol/requests.ts';
 import type { StatusFile } from '../protocol/run.ts';
 import { readRecords } from '../store/runFolder.ts';
@@ -14,6 +13,7 @@ import type { EngineHost } from './engineHost.ts';
 import { predictPhase } from './estimate.ts';
 import type { EngineHandlers } from './handlers.ts';
 import { readRunFiles } from './runReading.ts';
+import { whilePaused } from './whilePaused.ts';
 
 type Names = `switch:${string}` | 'replay';
 
@@ -104,28 +104,22 @@ function withMeasured(cost: PhaseCost, status: StatusFile): PhaseCost {
  */
 async function trial(host: EngineHost, runId: string, ranks: Record<string, number>): Promise<{ now: PhaseCost; lora: PhaseCost }> {
   const { config } = await readJudged(host, runId);
-  const live = host.liveRun(runId);
-  const wasRunning = live?.status?.status === 'running';
-  if (wasRunning) await live.command({ kind: 'pause' });
   try {
-    const measure = async (phase: 'full' | 'lora', fraction: number): Promise<PhaseCost> => {
-      host.broadcast('task:progress', { task: 'switch:trial', message: `${TRIAL_STEPS} steps of phase ${phase}`, fraction });
-      const plan = phase === 'full' ? {} : ranks;
-      const measured = await host.runJob(
-        config.engine,
-        (client) => client.request('measurePhase', { config, phase, ranks: plan, steps: TRIAL_STEPS }),
-        { beside: runId },
-      );
-      const cost = predictPhase(config, phase, plan);
-      return { ...cost, imagesPerSecond: measured.imagesPerSecond, totalBytes: measured.peakMemoryBytes, measured: true };
-    };
-    return { now: await measure('full', 0), lora: await measure('lora', 0.5) };
+    return await whilePaused(host, runId, async () => {
+      const measure = async (phase: 'full' | 'lora', fraction: number): Promise<PhaseCost> => {
+        host.broadcast('task:progress', { task: 'switch:trial', message: `${TRIAL_STEPS} steps of phase ${phase}`, fraction });
+        const plan = phase === 'full' ? {} : ranks;
+        const measured = await host.runJob(
+          config.engine,
+          (client) => client.request('measurePhase', { config, phase, ranks: plan, steps: TRIAL_STEPS }),
+          { beside: runId },
+        );
+        const cost = predictPhase(config, phase, plan);
+        return { ...cost, imagesPerSecond: measured.imagesPerSecond, totalBytes: measured.peakMemoryBytes, measured: true };
+      };
+      return { now: await measure('full', 0), lora: await measure('lora', 0.5) };
+    });
   } finally {
-    if (wasRunning) await live.command({ kind: 'resume' }).catch(ignoreGone);
     host.broadcast('task:progress', { task: 'switch:trial', message: 'done', fraction: 1 });
   }
-}
-
-function ignoreGone(error: unknown): void {
-  if (!(error instanceof PreloraError)) throw error;
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
+import { AnsweredImage } from '../protocol/requests.ts';
 import { Phase, type StatusFile } from '../protocol/run.ts';
 import type { RunCommand } from '../train/commands.ts';
 
@@ -21,6 +22,7 @@ export const Scores = z.object({
   valTop5: z.number(),
   count: z.number(),
   confusion: z.array(z.array(z.number())),
+  images: z.array(AnsweredImage),
 });
 export type Scores = z.output<typeof Scores>;
 

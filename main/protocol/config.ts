@@ -230,6 +230,13 @@ export const DataConfig = z.strictObject({
   prefetch: field(z.number().int().min(1).max(64).default(4), 'Prefetch', 'batches', 'Batches prepared ahead.'),
 });
 
+const clockTime = z
+  .string()
+  .refine(
+    (text) => /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?$/.test(text),
+    'must be a date and a time such as 2026-11-28T07:00',
+  );
+
 const beta = z.number().min(0).max(0.9999);
 
 export const TrainConfig = z.strictObject({
@@ -281,6 +288,12 @@ export const TrainConfig = z.strictObject({
     'Early stop',
     'epochs',
     'Stop after this many evaluations without a better validation top-1; 0 is off.',
+  ),
+  latestEnd: field(
+    clockTime.nullable().default(null),
+    'Latest end',
+    'date and time',
+    'The run ends with the last epoch that fits before this time, local unless it names a zone; empty has no limit.',
   ),
   emaDecay: field(
     z.number().min(0).max(0.99999).default(0),

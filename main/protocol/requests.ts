@@ -213,6 +213,10 @@ export const Prediction = z.object({
 });
 export type Prediction = z.output<typeof Prediction>;
 
+/** One image's answer in an evaluation: its place in the validation split, its class, what was predicted, its loss. */
+export const AnsweredImage = z.object({ index: z.number(), truth: z.number(), predicted: z.number(), loss: z.number() });
+export type AnsweredImage = z.output<typeof AnsweredImage>;
+
 /** Served by the engine host. */
 export const engineRequests = {
   /** Facts about this machine and program: backends found, presets, schema. */
@@ -364,7 +368,14 @@ export const engineRequests = {
       count: z.number(),
       /** Rows: true class; columns: predicted class. */
       confusion: z.array(z.array(z.number())),
+      /** All mistakes (up to 5,000) and the 12 least certain right answers of each class; highest loss first. */
+      images: z.array(AnsweredImage),
     }),
+  },
+  /** Pictures of validation images, in the order asked for; one that cannot be read is left out. */
+  'data:images': {
+    arg: z.strictObject({ runId: RunId, indices: z.array(z.number().int().min(0)).min(1).max(60) }),
+    result: z.array(z.object({ index: z.number(), image: z.string(), path: z.string() })),
   },
   /** Classifies one image: a validation sample by index, or an encoded file (base64). */
   predict: {

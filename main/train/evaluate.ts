@@ -16,11 +16,16 @@ export function scoreLogits(logits: Float32Array, labels: Int32Array | Uint32Arr
     const values = logits.subarray(row * classes, (row + 1) * classes);
     const label = labels[row] as number;
     const rank = rankOf(values, label);
-    sums.loss += logSumExp(values) - (values[label] as number);
+    sums.loss += crossEntropy(values, label);
     if (rank < 1) sums.top1++;
     if (rank < 5) sums.top5++;
   }
   return sums;
+}
+
+/** Of one row of logits against its class. */
+export function crossEntropy(values: Float32Array, label: number): number {
+  return logSumExp(values) - (values[label] as number);
 }
 
 /** Adds up sums of batches; an empty list gives zeros. */

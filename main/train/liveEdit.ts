@@ -8,7 +8,7 @@ import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { Phase } from '../protocol/run.ts';
 
-const ANY_PHASE = ['train.lr', 'train.weightDecay', 'train.gradClip', 'train.epochs', 'train.earlyStopPatience'];
+const ANY_PHASE = ['train.lr', 'train.weightDecay', 'train.gradClip', 'train.epochs', 'train.earlyStopPatience', 'train.latestEnd'];
 const IN_WARMUP = ['prelora.jointSteps', 'prelora.alsoFreeze', 'prelora.optimizerAtFreeze', 'prelora.lrRampSteps'];
 const IN_LORA = ['prelora.snapshotEvery'];
 

@@ -18,7 +18,7 @@ import {
 import { type PhaseSettings, phaseSettings } from '../core/phaseSettings.ts';
 import { type LrSchedule, lrMultiplier } from '../core/schedule.ts';
 import { countInPhase } from '../core/trainableSet.ts';
-import { type Batch, openEvalBatches, openTrainBatches, type TrainBatches } from '../data/batches.ts';
+import { type Batch, type EvalBatch, openEvalBatches, openTrainBatches, type TrainBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { ChosenBackend } from '../engine/choose.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
@@ -28,7 +28,7 @@ import type { RunStatus } from '../protocol/run.ts';
 import { isDiskFault } from '../store/diskFault.ts';
 import type { RunStore } from '../store/runStore.ts';
 import type { CommandQueue } from './commands.ts';
-import { addSums, type EvaluationSums } from './evaluate.ts';
+import { addSums, type EvaluationSums, scoreLogits } from './evaluate.ts';
 import { PhaseHistory } from './phaseHistory.ts';
 import { DivergedError, PhaseTrainer, type StartProgram, type TensorState, type UpdateResult } from './phaseTrainer.ts';
 import { Recorder, type RunListener } from './recorder.ts';
@@ -66,6 +66,8 @@ export class TrainingRun {
   /** Something happened that a crash must not lose: a user's edit, a new best. */
   checkpointRequested = false;
   message: string | null = null;
+  /** By the clock on the wall, evaluations and pauses included. */
+  #epochBegan = Date.now();
   readonly #pace: PhaseHistory;
   #batches: TrainBatches;
   /** Steps that have a pinned checkpoint, which a plain one must not replace. */
@@ -113,6 +115,7 @@ export class TrainingRun {
     if (!result) return;
     if (snapshotDue(this.state.phase, this.state.step, this.settings)) this.#takeSnapshot(result);
     if (this.state.step % this.state.stepsPerEpoch === 0) await this.#endEpoch();
+    this.#endInTime();
     this.#accept(planFixedSwitch(this.state.phase, this.state.step, this.settings));
     await this.#obeyAndChangePhase();
     if (this.#checkpointDue()) await this.saveCheckpoint();
@@ -261,12 +264,14 @@ export class TrainingRun {
     if (scores) await this.#keepBest(scores.top1 / scores.count, number);
   }
 
-  /** Sums over the whole validation split; changes nothing. */
-  async evaluate(): Promise<EvaluationSums> {
+  /** Sums over the whole validation split; changes nothing. `each` sees the logits of every batch. */
+  async evaluate(each?: (logits: Float32Array, batch: EvalBatch) => void): Promise<EvaluationSums> {
     this.recorder.activity('evaluating');
     const parts: EvaluationSums[] = [];
     for await (const batch of openEvalBatches(this.options.dataset, this.config, this.trainer.evalBatch)) {
-      parts.push(this.trainer.evaluateBatch(batch));
+      const logits = this.trainer.logits(batch);
+      parts.push(scoreLogits(logits, batch.labels));
+      each?.(logits, batch);
     }
     this.recorder.activity('training');
     return addSums(parts);
@@ -284,6 +289,20 @@ export class TrainingRun {
     if (patience === 0 || this.state.evaluationsWithoutBest < patience) return;
     this.journal('early-stop', 'rule', { patience, best: this.state.best });
     this.state.totalSteps = this.state.step;
+  }
+
+  /** The latest end: the run is over when another epoch like the last would not fit, or, within one that took longer, when time is up. */
+  #endInTime(): void {
+    const { latestEnd } = this.config.train;
+    const { step, stepsPerEpoch, totalSteps } = this.state;
+    if (latestEnd === null || step >= totalSteps) return;
+    const now = Date.now();
+    const isEpochEnd = step % stepsPerEpoch === 0;
+    const needed = isEpochEnd ? now - this.#epochBegan : 0;
+    if (isEpochEnd) this.#epochBegan = now;
+    if (now + needed < Date.parse(latestEnd)) return;
+    this.journal('latest-end', 'rule', { latestEnd });
+    this.state.totalSteps = step;
   }
 
   // ---- phases ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import type { HostTensor } from '../model/init.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { Phase } from '../protocol/run.ts';
 import { adamWFeeds, groupByUpdateCount, type UpdateGroups } from './adamw.ts';
-import { countCorrect, type EvaluationSums, scoreLogits } from './evaluate.ts';
+import { countCorrect } from './evaluate.ts';
 import { previousVariable } from './norms.ts';
 import { averageVariable, createProbe, createProgram, gradientVariable, type PhaseProgramSetup } from './program.ts';
 import { drawRandomInputs, randomInputs } from './randomInputs.ts';
@@ -147,12 +147,6 @@ export class PhaseTrainer {
     if (this.#setup.emaDecay > 0) this.#program.call('average', {});
     return { ...sums, count, ...this.#gradientNorms(gradSquares as HostArray) };
   }
-
-  /** Validation sums over one batch of at most `evalBatch` images. */
-  evaluateBatch(batch: { count: number; patches: Float32Array; labels: Int32Array }): EvaluationSums {
-    return scoreLogits(this.logits(batch), batch.labels);
-  }
-
   /** Logits `[count, C]` of the evaluated weights: the averaged copy where one is kept. At most `evalBatch` images. */
   logits({ count, patches }: { count: number; patches: Float32Array }): Float32Array {
     const fed = padded(patches, this.#setup.evalBatch * valuesPerImage(this.#setup.model));

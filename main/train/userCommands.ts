@@ -7,8 +7,9 @@ import { epochSteps } from '../core/duration.ts';
 import { afterEdit, type Deferral, defer, freezeNow, trigger, veto } from '../core/phase.ts';
 import { assignRanks, type RankAssignment } from '../core/rankAssignment.ts';
 import { PreloraError } from '../protocol/reply.ts';
+import { type AnsweredImage, Answers } from './answers.ts';
 import type { DeferUntil, QueuedCommand, RunCommand } from './commands.ts';
-import { softmax } from './evaluate.ts';
+import { type EvaluationSums, softmax } from './evaluate.ts';
 import { editConfig } from './liveEdit.ts';
 import type { TrainingRun } from './loop.ts';
 
@@ -78,10 +79,17 @@ async function obey(run: TrainingRun, command: RunCommand): Promise<unknown> {
     case 'undo':
       return run.undoSwitch();
     case 'evaluate':
-      return { ...(await run.evaluate()), step: state.step };
+      return evaluateNow(run);
     case 'predict':
       return { probabilities: softmax(run.trainer.logits({ count: 1, patches: command.patches })), step: state.step };
   }
+}
+
+/** The scores of this moment, with confusion and the images behind it. */
+async function evaluateNow(run: TrainingRun): Promise<EvaluationSums & { step: number; confusion: number[][]; images: AnsweredImage[] }> {
+  const answers = new Answers(run.config.model.numClasses);
+  const sums = await run.evaluate((logits, batch) => answers.add(logits, batch));
+  return { ...sums, step: run.state.step, confusion: answers.confusion, images: answers.images() };
 }
 
 function setStatus(run: TrainingRun, status: 'paused' | 'running'): void {

@@ -1,5 +1,5 @@
 /** Evaluation of a checkpoint and trying an image: both are served between steps, so that training waits and its losses stay the same. */
-import type { Prediction, ResultOf } from '../../main/protocol/requests.ts';
+import type { AnsweredImage, Prediction, ResultOf } from '../../main/protocol/requests.ts';
 import { type Api, errorText } from '../api.ts';
 
 export type EvaluationResult = ResultOf<'evaluate'>;
@@ -21,6 +21,7 @@ export class Evaluation {
   #prediction = $state.raw<Prediction | null>(null);
   #predicting = $state(false);
   #predictProblem = $state('');
+  #pictures = $state.raw<ReadonlyMap<number, { image: string; path: string }>>(new Map());
   readonly runId: string;
   readonly #api: Api;
 
@@ -64,6 +65,23 @@ export class Evaluation {
       this.#problem = errorText(error);
     }
     this.#busy = false;
+  }
+
+  /** Pictures of validation images, by number, as far as they were asked for. */
+  get pictures(): ReadonlyMap<number, { image: string; path: string }> {
+    return this.#pictures;
+  }
+
+  /** Fetches the pictures that are not there yet. */
+  async showImages(images: readonly AnsweredImage[]): Promise<void> {
+    const indices = images.map(({ index }) => index).filter((index) => !this.#pictures.has(index));
+    if (indices.length === 0) return;
+    try {
+      const found = await this.#api.request('data:images', { runId: this.runId, indices });
+      this.#pictures = new Map([...this.#pictures, ...found.map(({ index, image, path }) => [index, { image, path }] as const)]);
+    } catch (error) {
+      this.#problem = errorText(error);
+    }
   }
 
   /** Classifies a validation image by its number, or an encoded file. */

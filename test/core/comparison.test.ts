@@ -47,6 +47,12 @@ test('best, last, at a step, at equal step and at equal time are told apart; a m
     valTop1AtEqualStep: 0.6,
     valTop1AtEqualTime: 0.8,
   });
-  expect(runs[1]?.figures).toMatchObject({ bestValTop1: 0.4, lastValTop1: 0.4, valTop1AtStep: 0.3, valTop1AtEqualStep: 0.4, switchStep: null });
+  expect(runs[1]?.figures).toMatchObject({
+    bestValTop1: 0.4,
+    lastValTop1: 0.4,
+    valTop1AtStep: 0.3,
+    valTop1AtEqualStep: 0.4,
+    switchStep: null,
+  });
   expect(compare([prelora(0, [null])], null).groups[0]?.figures.bestValTop1).toBeNull();
 });

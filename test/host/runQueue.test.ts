@@ -185,7 +185,7 @@ describe('the queue', () => {
     const first = await openQueue(folder);
     await first.queue.add([automatic('a'), automatic('b')]);
     await vi.waitFor(async () => expect((await first.queue.state()).entries[0]?.runId).toBe('a'));
-    first.queue.close();
+    await first.queue.close();
     first.host.end('interrupted');
     const second = await openQueue(folder);
     await vi.waitFor(() => expect(second.host.resumed).toEqual([{ runId: 'a', first: [] }]));

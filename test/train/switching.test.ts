@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { replayRun } from '../../main/host/replayRun.ts';
 import { readRecords } from '../../main/store/runFolder.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
-import { contentOf, eventKinds, eventsOf, resumeTiny, trainTiny } from './tinyTraining.ts';
+import { contentOf, eventKinds, eventsOf, resumeTiny, tinyConfig, trainTiny } from './tinyTraining.ts';
 
 describe('a run with the default rule', () => {
   it('goes full, warmup, lora; attaches adapters at the switch and freezes after the joint phase', async () => {
@@ -184,5 +184,27 @@ describe('early stop', () => {
     expect(run.state.step).toBe(18);
     expect(await eventsOf(dir, 'early-stop')).toHaveLength(1);
     expect((await resumeTiny(dir)).run.state.step).toBe(18);
+  });
+});
+
+describe('the latest end', () => {
+  const off = { switching: 'off' };
+
+  it('ends the run within its epoch when the time is up, finished, with a checkpoint', async () => {
+    const root = temporaryFolder();
+    const { end, run, dir } = await trainTiny(`${root}/run`, { train: { latestEnd: '2020-01-01T00:00:00Z' }, prelora: off });
+    expect([end, run.state.step]).toEqual(['finished', 1]);
+    expect(await eventsOf(dir, 'latest-end')).toMatchObject([{ by: 'rule', step: 1 }]);
+    expect((await resumeTiny(dir)).run.state.step).toBe(1);
+  });
+
+  it('leaves a run alone that has time', async () => {
+    const root = temporaryFolder();
+    const { end, run } = await trainTiny(`${root}/run`, { train: { epochs: 1, latestEnd: '2999-12-31T23:59' }, prelora: off });
+    expect([end, run.state.step]).toEqual(['finished', 6]);
+  });
+
+  it('is a date and a time, or nothing', () => {
+    expect(() => tinyConfig({ train: { latestEnd: 'tomorrow' } })).toThrow('train.latestEnd');
   });
 });

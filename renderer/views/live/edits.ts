@@ -1,7 +1,7 @@
 /** Which fields a live edit may offer in a phase, and what each does (product.md section 3, method.md section 4). The engine decides. */
 import type { Phase } from '../../../main/protocol/run.ts';
 
-const ANY_PHASE = ['train.lr', 'train.weightDecay', 'train.gradClip', 'train.earlyStopPatience'];
+const ANY_PHASE = ['train.lr', 'train.weightDecay', 'train.gradClip', 'train.earlyStopPatience', 'train.latestEnd'];
 const UNTIL_SWITCH = [
   'prelora.tau',
   'prelora.zeta',

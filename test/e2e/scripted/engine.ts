@@ -75,7 +75,7 @@ export class ScriptedEngine {
 
   constructor(plans: readonly ScriptedPlan[], options: ScriptedOptions = {}) {
     this.#options = options;
-    const queued = (options.scenario ?? 'full') === 'full' ? ['flowers-c', 'flowers-d', 'flowers-e'] : [];
+    const queued = plans.length > 0 ? ['flowers-c', 'flowers-d', 'flowers-e'] : [];
     this.#queue = new ScriptedQueue(queued, () => this.emit('queue:changed', {}));
     for (const plan of plans) {
       const { history } = this.#add(plan, plan.status, plan);
@@ -313,6 +313,8 @@ export class ScriptedEngine {
     },
     replay: async ({ runId, settings }) => this.#replay(this.#run(runId), settings),
     evaluate: async ({ runId, checkpoint }) => evaluate(this.#run(runId), checkpoint, this.#options.classCount ?? CLASS_NAMES.length),
+    'data:images': async ({ indices }) =>
+      indices.map((index) => ({ index, image: picture(index % CLASS_NAMES.length, index), path: `val/${index}.png` })),
     predict: async ({ sample }) => {
       const truth = (sample ?? 3) % CLASS_NAMES.length;
       const classes = CLASS_NAMES.map((name, index) => ({ name, probability: index === truth ? 0.86 : 0.14 / 9 }));
@@ -663,6 +665,12 @@ function evaluate(run: ScriptedRun, checkpoint: 'last' | 'best' | number, classe
     row[truth] = 1000 - row.reduce((sum, value) => sum + value, 0);
     return row;
   });
+  const images = Array.from({ length: 60 }, (_, index) => ({
+    index,
+    truth: index % 10,
+    predicted: (index * 7 + 3) % 10,
+    loss: 4.8 - 0.07 * index,
+  }));
   const correct = confusion.reduce((sum, row, index) => sum + (row[index] ?? 0), 0);
   const step = typeof checkpoint === 'number' ? checkpoint : epoch.step;
   return {
@@ -672,6 +680,7 @@ function evaluate(run: ScriptedRun, checkpoint: 'last' | 'best' | number, classe
     valTop5: epoch.valTop5 ?? 0,
     count: 1000 * classes,
     confusion,
+    images,
   };
 }
 
