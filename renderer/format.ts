@@ -162,13 +162,13 @@ export function formatClock(time: Date): string {
   return time.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
 }
 
-/** Mean ± spread with its n: `88.4 ± 0.2 (n = 3)`; the values as fractions, shown in percent. */
-export function formatSpread(values: readonly number[]): string {
-  if (values.length === 0) return DASH;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  if (values.length === 1) return `${fixed(mean * 100, 1)} (n = 1)`;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
-  return `${fixed(mean * 100, 1)} ± ${fixed(Math.sqrt(variance) * 100, 1)} (n = ${values.length})`;
+/** Mean ± spread with its n, the unit once: `88.4 ± 0.2 % (n = 3)`. A single run has no spread. */
+export function formatSpread({ mean, std, n }: { mean: number; std: number | null; n: number }, format: (value: number) => string): string {
+  if (std === null) return `${format(mean)} (n = ${n})`;
+  const unit = /\s[^\d\s]+$/.exec(format(mean))?.[0] ?? '';
+  const isShared = unit !== '' && format(std).endsWith(unit);
+  const figure = isShared ? format(mean).slice(0, -unit.length) : format(mean);
+  return `${figure} ± ${format(std)} (n = ${n})`;
 }
 
 /** A plain decimal for copies and files: a dot, no grouping, full precision. */

@@ -43,7 +43,9 @@ describe('the table of product.md section 3', () => {
     [formatDuration(12 * 60), '12 min'],
     [formatDuration(6000), '1 h 40 min'],
     [formatDuration(51 * 3600), '2 d 3 h'],
-    [formatSpread([0.882, 0.884, 0.886]), '88.4 ± 0.2 (n = 3)'],
+    [formatSpread({ mean: 0.884, std: 0.002, n: 3 }, formatAccuracy), '88.4 ± 0.2 % (n = 3)'],
+    [formatSpread({ mean: 5400, std: 60, n: 2 }, formatDuration), '1 h 30 ± 1 min (n = 2)'],
+    [formatSpread({ mean: 4200, std: null, n: 1 }, formatCount), '4,200 (n = 1)'],
   ])('%s', (shown, wanted) => expect(shown).toBe(wanted));
 });
 

@@ -1,6 +1,15 @@
 /** The rows of figures in Compare: a run's value, or a group's mean ± standard deviation with its n and its difference to the first group. */
 import type { ComparedFigure, Comparison, Difference } from '../../../main/protocol/comparison.ts';
-import { formatAccuracy, formatBytes, formatCount, formatDuration, formatPercent, formatPoints, formatRate } from '../../format.ts';
+import {
+  formatAccuracy,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPercent,
+  formatPoints,
+  formatRate,
+  formatSpread,
+} from '../../format.ts';
 
 export interface FigureRow {
   figure: ComparedFigure;
@@ -63,17 +72,12 @@ export function figureCell(
   const group = comparison?.groups[place];
   const spread = group?.figures[figure];
   if (!spread) return { text: format(null), note: '' };
-  const std = spread.std === null ? '' : ` ± ${withoutUnit(format(spread.std))}`;
   const difference = group?.againstFirst?.figures[figure] ?? null;
-  return { text: `${format(spread.mean)}${std} (n = ${spread.n})`, note: difference ? differenceWords(difference, formatDifference) : '' };
+  return { text: formatSpread(spread, format), note: difference ? differenceWords(difference, formatDifference) : '' };
 }
 
 function differenceWords({ mean, isWithinSpread }: Difference, format: (value: number) => string): string {
   if (mean === 0) return 'equal to the first';
   const judged = isWithinSpread === null ? 'no spread known' : isWithinSpread ? 'within the spread' : 'more than the spread';
   return `${format(mean)}, ${judged}`;
-}
-
-function withoutUnit(text: string): string {
-  return text.replace(/\s*[^\d.,]+$/, '');
 }
