@@ -12,7 +12,7 @@ import { type AddonTest, makeAddon, testAddon } from './addon.ts';
 import { takeArchiveRoad } from './archiveRoad.ts';
 import { fileSums } from './fileSums.ts';
 import { engineFolder, findEngine, hostPlatform, type InstalledEngine, listEngines, MANIFEST, readEngine } from './installed.ts';
-import { takeInstallLock } from './installLock.ts';
+import { sweepLockRequests, takeInstallLock, takeInstallLockNow } from './installLock.ts';
 import { checkNotStopped, type InstallContext, type InstallProgress, inMegabytes, RoadClosed } from './installProgress.ts';
 import { enginesRoot } from './paths.ts';
 import { type ArchiveRecipe, type EngineSources, engineSources, type WheelRecipe } from './sources.ts';
@@ -58,7 +58,11 @@ export async function installEngine(options: InstallOptions): Promise<InstalledE
   const { onProgress = () => {}, signal = new AbortController().signal } = options;
   const context: InstallContext = { onProgress, signal };
   const present = findEngine(plan.variant, plan.root);
-  if (present) return present;
+  if (present) {
+    // Tidiness only: that the folder cannot be written does not take the engine away.
+    await clearLeftovers(plan.root).catch(() => {});
+    return present;
+  }
   try {
     await mkdir(plan.root, { recursive: true });
     const release = await takeInstallLock(plan.root, context);
@@ -112,8 +116,23 @@ function recipesFor({ variant, sources }: Plan): (WheelRecipe | ArchiveRecipe)[]
   return [...sources.wheels, ...sources.archives].filter((recipe) => recipe.variant === variant && recipe.platform === hostPlatform);
 }
 
+/** An install that was killed when its engine stood already leaves a lock and downloads; unless another install runs, they go now. */
+async function clearLeftovers(root: string): Promise<void> {
+  const engines = new Set(listEngines(root).map(({ folder }) => path.basename(folder)));
+  if ((await readdir(root)).every((name) => engines.has(name))) return;
+  const release = await takeInstallLockNow(root);
+  if (typeof release !== 'function') return;
+  try {
+    await sweep(root);
+    await rm(path.join(root, DOWNLOADS), { recursive: true, force: true });
+  } finally {
+    await release();
+  }
+}
+
 /** Removes what killed installs left; what their pip had downloaded is kept. */
 async function sweep(root: string): Promise<void> {
+  await sweepLockRequests(root);
   for (const name of await readdir(root)) {
     if (name.startsWith(BUILDING)) await adoptPipDownloads(path.join(root, name), path.join(root, DOWNLOADS));
     if (name.startsWith(BUILDING) || name.startsWith(REMOVED)) await rm(path.join(root, name), { recursive: true, force: true });

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkNotStopped, type InstallContext } from './installProgress.ts';
@@ -15,28 +15,44 @@ interface Holder {
   startedAt: string | null;
 }
 
+const LOCK = 'install.lock';
 const POLL_MS = 300;
 const NOBODY = -1;
 
 /** Waits until the lock is free, takes it, and gives back what releases it. Stops waiting with `interrupted`. */
 export async function takeInstallLock(root: string, context: InstallContext): Promise<() => Promise<void>> {
-  const lock = path.join(root, 'install.lock');
   for (;;) {
     checkNotStopped(context);
+    const taken = await takeInstallLockNow(root);
+    if (typeof taken === 'function') return taken;
+    context.onProgress({ stage: 'wait', message: `waiting for another install (process ${taken.pid})` });
+    await sleep(POLL_MS);
+  }
+}
+
+/** Takes the lock without waiting: gives back what releases it, or the living process that holds it. */
+export async function takeInstallLockNow(root: string): Promise<(() => Promise<void>) | Holder> {
+  const lock = path.join(root, LOCK);
+  for (;;) {
     if (await tryTake(root, lock)) return () => rm(lock, { force: true });
     const holder = await readHolder(lock);
-    if (holder && isAlive(holder)) {
-      context.onProgress({ stage: 'wait', message: `waiting for another install (process ${holder.pid})` });
-      await sleep(POLL_MS);
-    } else if (holder) {
-      await removeStale(lock, holder);
-    }
+    if (holder && isAlive(holder)) return holder;
+    if (holder) await removeStale(lock, holder);
+  }
+}
+
+/** Removes what processes killed while they asked for the lock left beside it. */
+export async function sweepLockRequests(root: string): Promise<void> {
+  for (const name of await readdir(root)) {
+    if (!name.startsWith(`${LOCK}.`)) continue;
+    const pid = Number(name.split('.')[2]);
+    if (!isAlive({ pid, startedAt: null })) await rm(path.join(root, name), { force: true });
   }
 }
 
 /** A link appears whole or not at all, so nobody ever reads a half-written holder. */
 async function tryTake(root: string, lock: string): Promise<boolean> {
-  const own = path.join(root, `install.lock.${process.pid}.${randomBytes(4).toString('hex')}`);
+  const own = path.join(root, `${LOCK}.${process.pid}.${randomBytes(4).toString('hex')}`);
   await writeFile(own, JSON.stringify({ pid: process.pid, startedAt: startTime(process.pid) } satisfies Holder));
   try {
     await link(own, lock);

@@ -105,6 +105,17 @@ describe('an install killed with SIGKILL', () => {
     },
   );
 
+  test('after its engine stood leaves things that the next one removes', async () => {
+    const { sources } = await indexWith();
+    await installFully({ root, sources });
+    writeFileSync(path.join(root, 'install.lock'), JSON.stringify({ pid: 4_194_304, startedAt: '1' }));
+    writeFileSync(path.join(root, 'install.lock.4194304.0123abcd'), '');
+    mkdirSync(path.join(root, 'downloads'));
+    mkdirSync(path.join(root, 'building-4194304-0123abcd'));
+    await installFully({ root, sources });
+    expectWholeEngine();
+  });
+
   test('at any moment leaves a whole engine or none', async () => {
     const { sources } = await indexWith({ delayMs: 5 });
     for (let delayMs = 120; delayMs < 520; delayMs += 50) {
