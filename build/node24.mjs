@@ -50,7 +50,7 @@ if (process.platform !== 'linux' || process.arch !== 'x64') {
   const node = fetchNode();
   const { findEngine } = await import('../dist/main/engine/installed.js');
   const { nativeEnvironment } = await import('../dist/main/engine/environment.js');
-  const env = { ...process.env, ...nativeEnvironment({ threads: null, xla: false }) };
+  const env = { ...process.env, ...nativeEnvironment({ threads: null, xla: false, engine: findEngine() }) };
   const backends = findEngine() ? ['cpu', 'wasm', 'tensorflow'] : ['cpu', 'wasm'];
   for (const backend of backends) run(node, ['--input-type=module', '-e', PRODUCT, backend], { env });
   if (!findEngine()) console.log('Node 24 job: tensorflow skipped, no engine is installed');

@@ -17,6 +17,6 @@ if (engine) console.error(`engine: tensorflow ${engine.manifest.version} ${engin
 else console.error(`engine: none, so tests that need it are skipped: ${why}`);
 
 const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs');
-const env = { ...process.env, ...nativeEnvironment({ threads: 2, xla: false }) };
+const env = { ...process.env, ...nativeEnvironment({ threads: 2, xla: false, engine }) };
 const { status } = spawnSync(process.execPath, [vitest, 'run', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit', env });
 process.exitCode = status ?? 1;

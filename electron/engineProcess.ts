@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { app, type BrowserWindow, MessageChannelMain, type UtilityProcess, utilityProcess } from 'electron';
 import { nativeEnvironment } from '../main/engine/environment.ts';
-import { findEngine, LIBRARIES } from '../main/engine/installed.ts';
+import { findEngine } from '../main/engine/installed.ts';
 import { CrashPolicy } from '../main/host/crashPolicy.ts';
 import { type Port, portOver } from '../main/host/port.ts';
 import { createClient, failed, type RpcClient } from '../main/host/rpc.ts';
@@ -124,9 +124,7 @@ export class EngineProcess {
 
 /** What TensorFlow and the allocator read natively, before the process starts. Data root and the like pass through. */
 function engineEnvironment(): Record<string, string> {
-  const engine = findEngine();
-  const cudaLibraries = engine?.manifest.variant === 'gpu' ? path.join(engine.folder, LIBRARIES) : null;
-  return nativeEnvironment({ threads: null, xla: false, cudaLibraries });
+  return nativeEnvironment({ threads: null, xla: false, engine: findEngine() });
 }
 
 function utilityPort(child: UtilityProcess): Port {

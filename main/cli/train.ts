@@ -67,7 +67,7 @@ export async function inNativeEnvironment(
     if ('why' in without && backend === 'auto') io.stderr.write(`no native engine: ${without.why}; training on wasm, slower\n`);
     return null;
   }
-  const missing = missingNativeEnvironment({ threads, xla });
+  const missing = missingNativeEnvironment({ threads, xla, engine });
   return Object.keys(missing).length > 0 ? runAgainWith(missing, argv, io) : null;
 }
 

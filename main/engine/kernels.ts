@@ -69,6 +69,11 @@ export async function ensureKernels(engine: InstalledEngine, context: InstallCon
   }
 }
 
+/** True when kernels for this program, engine and processor lie beside the engine and are wanted. */
+export function areKernelsBuilt(engine: InstalledEngine): boolean {
+  return process.env.PRELORA_KERNELS !== '0' && existsSync(path.join(kernelsFolder(engine, kernelsId()), ADDON));
+}
+
 /** Beside, then renamed: a killed compiler leaves nothing that would be loaded. */
 async function build(compiler: string, engine: InstalledEngine, folder: string, signal: AbortSignal): Promise<void> {
   await mkdir(folder, { recursive: true });

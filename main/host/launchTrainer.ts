@@ -4,11 +4,10 @@
  * Electron's utility process, which may not start Node (fuse runAsNode), it is a worker thread.
  */
 import { fork } from 'node:child_process';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { nativeEnvironment } from '../engine/environment.ts';
-import { findEngine, LIBRARIES } from '../engine/installed.ts';
+import { findEngine } from '../engine/installed.ts';
 import type { RunConfig } from '../protocol/config.ts';
 import { childPort, type Port, workerPort } from './port.ts';
 
@@ -42,9 +41,7 @@ export const launchTrainerThread: TrainerLauncher = () => {
 };
 
 function trainerEnvironment({ threads, xla }: TrainerNeeds): Record<string, string> {
-  const engine = findEngine();
-  const cudaLibraries = engine?.manifest.variant === 'gpu' ? path.join(engine.folder, LIBRARIES) : null;
-  return nativeEnvironment({ threads, xla, cudaLibraries });
+  return nativeEnvironment({ threads, xla, engine: findEngine() });
 }
 
 /** The transpiled entry, also when this file runs from its source (tests). */

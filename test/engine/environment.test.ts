@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest';
 import { missingNativeEnvironment, nativeEnvironment } from '../../main/engine/environment.ts';
+import { findEngine, hostPlatform, type InstalledEngine } from '../../main/engine/installed.ts';
+import { areKernelsBuilt } from '../../main/engine/kernels.ts';
+import type { EngineVariant } from '../../main/protocol/engine.ts';
 
-const settings = { threads: 3, xla: false };
+const settings = { threads: 3, xla: false, engine: null };
+
+function engineOf(variant: EngineVariant): InstalledEngine {
+  const manifest = { format: 1, variant, version: '2.21.0', platform: hostPlatform, source: '', addon: 'compiled', files: {}, installedAt: '' } as const;
+  return { folder: `/engines/${variant}`, addon: `/engines/${variant}/lib/napi-v8/tfjs_binding.node`, manifest };
+}
 
 test('threads reach TensorFlow and OpenMP', () => {
   expect(nativeEnvironment(settings)).toMatchObject({ TF_NUM_INTRAOP_THREADS: '3', TF_NUM_INTEROP_THREADS: '3', OMP_NUM_THREADS: '3' });
@@ -9,9 +17,20 @@ test('threads reach TensorFlow and OpenMP', () => {
 
 test('XLA and the CUDA libraries are set only when asked for', () => {
   expect(Object.keys(nativeEnvironment(settings))).not.toEqual(expect.arrayContaining(['TF_XLA_FLAGS']));
-  const gpu = nativeEnvironment({ threads: null, xla: true, cudaLibraries: '/engines/gpu/deps/lib' });
+  const gpu = nativeEnvironment({ threads: null, xla: true, engine: engineOf('gpu') });
   expect(gpu.TF_XLA_FLAGS).toContain('--tf_xla_auto_jit=2');
   expect(gpu.LD_LIBRARY_PATH?.split(':')[0]).toBe('/engines/gpu/deps/lib');
+});
+
+test('a CPU engine needs no library path, and keeps oneDNN while it has no kernels of ours', () => {
+  const variables = Object.keys(nativeEnvironment({ ...settings, engine: engineOf('cpu') }));
+  expect(variables).not.toContain('LD_LIBRARY_PATH');
+  expect(variables).not.toContain('TF_ENABLE_ONEDNN_OPTS');
+});
+
+const installed = findEngine('cpu');
+test.skipIf(!installed || !areKernelsBuilt(installed))('with our kernels oneDNN is off (skipped where none are built)', () => {
+  expect(nativeEnvironment({ ...settings, engine: installed }).TF_ENABLE_ONEDNN_OPTS).toBe('0');
 });
 
 test('a process started with the variables lacks none of them', () => {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { nativeEnvironment } from '../../engine/environment.ts';
+import { findEngine } from '../../engine/installed.ts';
 import { PreloraError } from '../../protocol/reply.ts';
 import { resourcesFolder } from '../../store/paths.ts';
 import type { Answer, BenchRequests, RequestName } from './protocol.ts';
@@ -52,7 +53,7 @@ export class Side {
 
 /** A fresh process of ours. */
 export function ownSide(threads: number): Side {
-  return new Side(process.execPath, [workerEntry()], nativeEnvironment({ threads, xla: false }));
+  return new Side(process.execPath, [workerEntry()], nativeEnvironment({ threads, xla: false, engine: findEngine() }));
 }
 
 /** A fresh peer under this Python. */
