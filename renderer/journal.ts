@@ -48,6 +48,7 @@ type Writer = (detail: Detail, said: string | null) => string;
 
 const WORDS: Record<string, Writer> = {
   created: () => 'Created',
+  'start-weights': (detail) => startWords(detail),
   started: (detail) => `Started${typeof detail.backend === 'string' ? ` on ${detail.backend}` : ''}`,
   'switch-planned': (_, said) => `The test passed${after(said)}`,
   'switch-triggered': () => 'Switch asked for',
@@ -77,6 +78,11 @@ const WORDS: Record<string, Writer> = {
   failed: (_, said) => `Failed${after(said)}`,
   note: (detail) => `Note: ${String(detail.text ?? '')}`,
 };
+
+function startWords({ from, notes }: Detail): string {
+  const said = Array.isArray(notes) ? notes.map((note) => `; ${note}`).join('') : '';
+  return `Starts from the weights of ${from}${said}`;
+}
 
 function deferralWords(detail: Detail): string {
   if (detail.kind === 'tests') return ` for ${detail.remaining} tests`;

@@ -7,8 +7,9 @@ import { formatYaml, parseConfigText } from '../store/configFile.ts';
 import type { EngineHost } from './engineHost.ts';
 import { estimate, measureEstimate } from './estimate.ts';
 import type { EngineHandlers } from './handlers.ts';
+import { describeStartWeights } from './startWeights.ts';
 
-type Names = `config:${string}` | `estimate:${string}`;
+type Names = `config:${string}` | `estimate:${string}` | 'weights:describe';
 
 export function configHandlers(host: EngineHost): Pick<EngineHandlers, Extract<keyof EngineHandlers, Names>> {
   return {
@@ -19,6 +20,7 @@ export function configHandlers(host: EngineHost): Pick<EngineHandlers, Extract<k
       return { yaml: formatYaml(config) };
     },
     'config:fromText': async ({ text }) => ({ config: parseConfigText(text, 'the text') }),
+    'weights:describe': ({ source }) => describeStartWeights(source),
     'estimate:compute': async ({ config }) => estimate(config, checkConfig(config), host.dataRoot),
     'estimate:measure': async ({ config }) => measureEstimate(config, checkConfig(config), host),
   };

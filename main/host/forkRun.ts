@@ -103,8 +103,10 @@ function changedConfig(before: ResolvedConfig, changes: Record<string, unknown>)
   for (const [field, value] of Object.entries(changes)) setField(edited, field, value);
   if (!Object.hasOwn(changes, 'name')) edited.name = `${before.name} fork`;
   const checked = parseConfig(edited) as unknown as ResolvedConfig;
+  // Through the same door: a checkpoint of an older version lacks the fields added since.
+  const original = parseConfig(before);
   for (const field of ['model', 'data'] as const) {
-    if (JSON.stringify(checked[field]) === JSON.stringify(before[field])) continue;
+    if (JSON.stringify(checked[field]) === JSON.stringify(original[field])) continue;
     throw new PreloraError(
       'bad-config',
       `${field}: a fork keeps the model and the data of its checkpoint; start a new run to change them`,

@@ -11,6 +11,7 @@ import type { RunEnd, TrainingRun } from '../train/loop.ts';
 import type { RunListener } from '../train/recorder.ts';
 import { resumeRun, startRun } from '../train/startRun.ts';
 import { parameterCounts } from '../train/statusFile.ts';
+import { readStartWeights } from './startWeights.ts';
 
 export type TrainingTask = { config: RunConfig; dir: string | null } | { resume: string };
 
@@ -40,7 +41,7 @@ export interface RunReport {
 export async function trainInProcess(task: TrainingTask, { listener, say, signal }: InProcessOptions): Promise<RunReport> {
   const commands = new CommandQueue();
   const late: { listener: RunListener } = { listener: {} };
-  const options = { say, signal, commands, listener: forwarding(late) };
+  const options = { say, signal, commands, listener: forwarding(late), readStartWeights };
   const run = 'resume' in task ? await resumeRun(task.resume, options) : await startRun(task.config, task.dir, options);
   late.listener = listener(run);
   const stop = (): void => void commands.push({ kind: 'stop' }).catch(() => {});

@@ -14,6 +14,7 @@ import { evaluateCheckpoint, predictWithCheckpoint } from './evaluateCheckpoint.
 import { measurePhase } from './measurePhase.ts';
 import type { Port } from './port.ts';
 import { push, serveRequests } from './rpc.ts';
+import { readStartWeights } from './startWeights.ts';
 import { type TrainerEvents, trainerRequests } from './trainerContract.ts';
 
 /** The host hears of progress at most this often; it reads the records themselves from the files. */
@@ -30,6 +31,7 @@ export function serveTrainer(port: Port, exit: () => void): void {
     commands,
     listener: progressListener(tell),
     say: (message) => tell('said', { message }),
+    readStartWeights,
   };
   let isRunning = false;
 

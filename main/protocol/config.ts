@@ -83,6 +83,13 @@ export const ModelConfig = z.strictObject({
     'Added to the variance in every LayerNorm (paper recipe 1e-12).',
   ),
   initStd: field(z.number().min(0.001).max(0.1).default(0.02), 'Init spread', '–', 'Spread of the initial weights.'),
+  startFrom: field(
+    z.string().min(1).nullable().default(null),
+    'Start weights',
+    'file or folder',
+    'Weights to start from: a Hugging Face or timm folder, a safetensors file, or a run; empty starts from random ones.',
+    true,
+  ),
   dropRate: field(z.number().min(0).max(0.9).default(0), 'Dropout', 'fraction', 'Dropout after embeddings, proj and fc2.'),
   attnDropRate: field(z.number().min(0).max(0.9).default(0), 'Attention dropout', 'fraction', 'Dropout on attention weights.'),
   dropPathRate: field(

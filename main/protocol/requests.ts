@@ -217,6 +217,28 @@ export type Prediction = z.output<typeof Prediction>;
 export const AnsweredImage = z.object({ index: z.number(), truth: z.number(), predicted: z.number(), loss: z.number() });
 export type AnsweredImage = z.output<typeof AnsweredImage>;
 
+/** What a file or folder of weights holds: its sizes, null where only the user knows. */
+export const StartWeightsReport = z.object({
+  /** Whose they are, in words. */
+  kind: z.string(),
+  /** As fields of `model`. */
+  model: z.object({
+    size: z.literal('custom'),
+    imageSize: z.number(),
+    patchSize: z.number(),
+    inChannels: z.number(),
+    embedDim: z.number(),
+    depth: z.number(),
+    numHeads: z.number().nullable(),
+    mlpRatio: z.number(),
+    qkvBias: z.boolean(),
+    layerNormEps: z.number().nullable(),
+    numClasses: z.number().nullable(),
+  }),
+  notes: z.array(z.string()),
+});
+export type StartWeightsReport = z.output<typeof StartWeightsReport>;
+
 /** Served by the engine host. */
 export const engineRequests = {
   /** Facts about this machine and program: backends found, presets, schema. */
@@ -252,6 +274,8 @@ export const engineRequests = {
   'estimate:compute': { arg: z.strictObject({ config: ConfigInput }), result: Estimate },
   /** Runs 10 real steps of each phase in a fresh process and returns measured figures. */
   'estimate:measure': { arg: z.strictObject({ config: ConfigInput }), result: Estimate },
+  /** The sizes of weights to start from: only headers are read. */
+  'weights:describe': { arg: z.strictObject({ source: z.string().min(1).max(4000) }), result: StartWeightsReport },
   'data:inspect': { arg: z.strictObject({ data: ConfigInput }), result: DatasetReport },
 
   /** Starts a run. Fails with `bad-config` (names the field) or `busy`. */

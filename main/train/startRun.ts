@@ -10,7 +10,8 @@ import { resolveWithData } from '../core/resolveConfig.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
 import { factsOf } from '../data/facts.ts';
 import { type ChosenBackend, chooseBackend } from '../engine/choose.ts';
-import type { ResolvedConfig, RunConfig } from '../protocol/config.ts';
+import type { HostTensor } from '../model/init.ts';
+import type { ModelShape, ResolvedConfig, RunConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { newestSegment } from '../store/lineage.ts';
 import { runsRoot } from '../store/paths.ts';
@@ -19,6 +20,7 @@ import { defaultRunName, runFolderName } from '../store/runName.ts';
 import { createRun, openRun, type RunStore } from '../store/runStore.ts';
 import { CommandQueue } from './commands.ts';
 import { TrainingRun } from './loop.ts';
+import type { TensorState } from './phaseTrainer.ts';
 import type { RunListener } from './recorder.ts';
 import { programStarter } from './runProgram.ts';
 import { initialRunState, type RunState, restoreCheckpoint } from './runState.ts';
@@ -31,6 +33,14 @@ export interface StartRunOptions {
   /** Progress and warnings in words, before training begins. */
   say?: (message: string) => void;
   signal?: AbortSignal;
+  /** Reads what `model.startFrom` names; only needed where a config names something. */
+  readStartWeights?: (source: string, model: ModelShape) => Promise<StartWeights>;
+}
+
+/** Weights to begin with, by path; what is not there starts from random values. `notes` are for the user. */
+export interface StartWeights {
+  tensors: ReadonlyMap<string, HostTensor>;
+  notes: readonly string[];
 }
 
 /** Starts a new run of `config` in `dir`, or in a new folder below the runs root. */
@@ -42,11 +52,30 @@ export async function startRun(config: RunConfig, dir: string | null, options: S
   const resolved = resolveWithData(config, factsOf(dataset));
   const backend = await chooseBackend(resolved.engine);
   const named = { ...resolved, name: resolved.name || defaultRunName(resolved, new Date()) };
+  const { tensors, notes } = await firstTensors(named, options);
   const store = await createRun({ dir: dir ?? newRunDir(named.name), config: named });
   const engine = { backend: backend.name, version: backend.version, threads: backend.threads, compiled: false };
   const state = initialRunState(named, stepsPerEpoch(dataset.train.count, named.train.batchSize, named.train.dropLast), engine);
   await store.writeDataReport(dataset.report);
-  return open(store, { dataset, backend, state, tensors: initialState(named) }, options);
+  const run = open(store, { dataset, backend, state, tensors }, options);
+  journalStart(run, notes);
+  return run;
+}
+
+/** Random weights, and over them those that the config starts from. */
+async function firstTensors(config: ResolvedConfig, options: StartRunOptions): Promise<{ tensors: TensorState; notes: readonly string[] }> {
+  const { startFrom } = config.model;
+  const fresh = initialState(config);
+  if (startFrom === null) return { tensors: fresh, notes: [] };
+  if (!options.readStartWeights) throw new PreloraError('internal', `model.startFrom ${startFrom}: nothing here reads start weights`);
+  const { tensors, notes } = await options.readStartWeights(startFrom, config.model);
+  for (const note of notes) options.say?.(note);
+  return { tensors: { ...fresh, parameters: new Map([...fresh.parameters, ...tensors]) }, notes };
+}
+
+function journalStart(run: TrainingRun, notes: readonly string[]): void {
+  const { startFrom } = run.state.config.model;
+  if (startFrom !== null) run.journal('start-weights', 'program', { from: startFrom, notes: [...notes] });
 }
 
 /** Continues a run from its newest good checkpoint, exactly. Throws `not-found`, `busy`, `checkpoint-damaged` or what the data throws. */
@@ -78,7 +107,10 @@ async function restart(store: RunStore, options: StartRunOptions): Promise<Train
   const { train } = store.config;
   const state = initialRunState(store.config, stepsPerEpoch(dataset.train.count, train.batchSize, train.dropLast), engine);
   state.segment = await store.startSegment({ step: 0, segment: 0 }, 'no checkpoint yet');
-  return open(store, { dataset, backend, state, tensors: initialState(store.config) }, options);
+  const { tensors, notes } = await firstTensors(store.config, options);
+  const run = open(store, { dataset, backend, state, tensors }, options);
+  journalStart(run, notes);
+  return run;
 }
 
 async function openFor(config: ResolvedConfig, { signal }: StartRunOptions): Promise<{ dataset: Dataset; backend: ChosenBackend }> {
@@ -86,7 +118,7 @@ async function openFor(config: ResolvedConfig, { signal }: StartRunOptions): Pro
   return { dataset, backend: await chooseBackend(config.engine) };
 }
 
-type Start = Pick<TrainingRun['options'], 'dataset' | 'backend'> & { state: RunState; tensors: ReturnType<typeof initialState> };
+type Start = Pick<TrainingRun['options'], 'dataset' | 'backend'> & { state: RunState; tensors: TensorState };
 
 function open(store: RunStore, { dataset, backend, state, tensors }: Start, options: StartRunOptions): TrainingRun {
   const warn = (message: string): void => options.say?.(message);

@@ -99,6 +99,11 @@ export class Draft {
     this.#replace(withValue(this.#config, path, value));
   }
 
+  /** Several values as one change. */
+  setAll(values: Record<string, unknown>): void {
+    this.#replace(Object.entries(values).reduce((config, [path, value]) => withValue(config, path, value), this.#config));
+  }
+
   reset(path: string): void {
     this.set(path, valueAt(this.#base, path));
   }

@@ -5,8 +5,10 @@ import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { findChromium } from '../../build/scriptedPage.mjs';
+import { sizeOf } from '../../main/core/parameterShapes.ts';
 import { resolveConfig } from '../../main/core/resolveConfig.ts';
 import type { FieldEntry } from '../../main/protocol/fieldTable.ts';
+import { TORCH_METADATA, writeSafetensors } from '../../main/store/safetensors.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { BREAKS, EXCLUSIVE, formFields, otherValues } from './support/formValues.ts';
 import { realBrowser } from './support/realBrowser.ts';
@@ -33,6 +35,40 @@ async function pictureFolders(): Promise<[string, string]> {
     }
   }
   return [path.join(root, 'train'), path.join(root, 'val')];
+}
+
+/** Weights in the sizes that the form is given: random ones of that model under timm's names. */
+async function startWeights(): Promise<string> {
+  const [width, hidden, rows] = [16, 32, 3 * 16];
+  const blocks = Array.from({ length: 3 }, (_, layer) => ({
+    [`blocks.${layer}.norm1.weight`]: [width],
+    [`blocks.${layer}.norm1.bias`]: [width],
+    [`blocks.${layer}.norm2.weight`]: [width],
+    [`blocks.${layer}.norm2.bias`]: [width],
+    [`blocks.${layer}.attn.qkv.weight`]: [rows, width],
+    [`blocks.${layer}.attn.proj.weight`]: [width, width],
+    [`blocks.${layer}.attn.proj.bias`]: [width],
+    [`blocks.${layer}.mlp.fc1.weight`]: [hidden, width],
+    [`blocks.${layer}.mlp.fc1.bias`]: [hidden],
+    [`blocks.${layer}.mlp.fc2.weight`]: [width, hidden],
+    [`blocks.${layer}.mlp.fc2.bias`]: [width],
+  }));
+  const shapes: Record<string, number[]> = Object.assign(
+    {
+      cls_token: [1, 1, width],
+      pos_embed: [1, 5, width],
+      'patch_embed.proj.weight': [width, 1, 8, 8],
+      'patch_embed.proj.bias': [width],
+      'norm.weight': [width],
+      'norm.bias': [width],
+    },
+    ...blocks,
+  );
+  const file = path.join(temporaryFolder(), 'start.safetensors');
+  const valuesOf = (shape: number[]) => Float32Array.from({ length: sizeOf(shape) }, (_, i) => 0.05 * Math.sin(i));
+  const tensors = new Map(Object.entries(shapes).map(([name, shape]) => [name, { shape, data: valuesOf(shape) }]));
+  await writeSafetensors(file, tensors, TORCH_METADATA);
+  return file;
 }
 
 async function openForm(page: Page): Promise<void> {
@@ -86,7 +122,7 @@ describe.skipIf(!findChromium())('the form', () => {
     'takes a value that is not the default into config.json, for every field (with %s)',
     { timeout: 120_000 },
     async (kept) => {
-      const values = otherValues(...(await pictureFolders()));
+      const values = otherValues(...(await pictureFolders()), await startWeights());
       expect(
         formFields()
           .map(({ path: name }) => name)

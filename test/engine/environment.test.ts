@@ -7,7 +7,16 @@ import type { EngineVariant } from '../../main/protocol/engine.ts';
 const settings = { threads: 3, xla: false, engine: null };
 
 function engineOf(variant: EngineVariant): InstalledEngine {
-  const manifest = { format: 1, variant, version: '2.21.0', platform: hostPlatform, source: '', addon: 'compiled', files: {}, installedAt: '' } as const;
+  const manifest = {
+    format: 1,
+    variant,
+    version: '2.21.0',
+    platform: hostPlatform,
+    source: '',
+    addon: 'compiled',
+    files: {},
+    installedAt: '',
+  } as const;
   return { folder: `/engines/${variant}`, addon: `/engines/${variant}/lib/napi-v8/tfjs_binding.node`, manifest };
 }
 

@@ -234,6 +234,13 @@ export class ScriptedEngine {
       this.emit('task:progress', { task: 'estimate:measure', message: 'step 4 of 10, full phase', fraction: 0.2 });
       return estimate(config, true);
     },
+    'weights:describe': async ({ source }) => {
+      if (!source.includes('vit'))
+        throw new PreloraError('not-found', `start weights ${source}: no such file or folder`, 'model.startFrom');
+      const sizes = { imageSize: 224, patchSize: 16, inChannels: 3, embedDim: 192, depth: 12, mlpRatio: 4, qkvBias: true };
+      const model = { size: 'custom' as const, ...sizes, numHeads: 3, layerNormEps: 1e-12, numClasses: 1000 };
+      return { kind: 'Hugging Face', model, notes: ['the pooler is not used and is left out'] };
+    },
     'data:inspect': async ({ data }) => inspect(data),
     'run:start': async ({ config }) => {
       const [problem] = problems(config);

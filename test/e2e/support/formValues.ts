@@ -4,8 +4,8 @@
  */
 import { type FieldEntry, fieldTable } from '../../../main/protocol/fieldTable.ts';
 
-/** Path → typed text and the value that must arrive. `source` and `val` are folders made by the test. */
-export function otherValues(source: string, val: string): Record<string, { text: string; value: unknown }> {
+/** Path → typed text and the value that must arrive. `source` and `val` are folders made by the test, `startFrom` a file of weights. */
+export function otherValues(source: string, val: string, startFrom: string): Record<string, { text: string; value: unknown }> {
   const same = (value: string | number | boolean): { text: string; value: unknown } => ({ text: String(value), value });
   return {
     name: same('every field'),
@@ -21,6 +21,7 @@ export function otherValues(source: string, val: string): Record<string, { text:
     'model.qkvBias': same(false),
     'model.layerNormEps': { text: '1e-12', value: 1e-12 },
     'model.initStd': same(0.05),
+    'model.startFrom': same(startFrom),
     'model.dropRate': same(0.1),
     'model.attnDropRate': same(0.2),
     'model.dropPathRate': same(0.15),
@@ -68,6 +69,7 @@ export function otherValues(source: string, val: string): Record<string, { text:
     'train.checkpointEvery': same(3),
     'train.keepCheckpoints': same(3),
     'train.earlyStopPatience': same(5),
+    'train.latestEnd': same('2099-01-01T00:00'),
     'train.emaDecay': same(0.5),
     'prelora.switching': same('manual'),
     'prelora.snapshotEvery': same(2),
