@@ -32,6 +32,7 @@ export { default as Plus } from '@lucide/svelte/icons/plus';
 export { default as RotateCcw } from '@lucide/svelte/icons/rotate-ccw';
 export { default as Settings } from '@lucide/svelte/icons/settings';
 export { default as Table } from '@lucide/svelte/icons/table';
+export { default as Trash2 } from '@lucide/svelte/icons/trash-2';
 export { default as TriangleAlert } from '@lucide/svelte/icons/triangle-alert';
 export { default as Undo2 } from '@lucide/svelte/icons/undo-2';
 export { default as Unplug } from '@lucide/svelte/icons/unplug';

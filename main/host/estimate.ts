@@ -173,7 +173,7 @@ function checkpointBytes({ prelora, train }: ResolvedConfig, parameters: number)
 }
 
 /** Free space where runs will be written; of the nearest folder above that is there. */
-async function freeDiskBytes(folder: string): Promise<number> {
+export async function freeDiskBytes(folder: string): Promise<number> {
   try {
     const { bavail, bsize } = await statfs(folder);
     return bavail * bsize;

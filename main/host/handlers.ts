@@ -8,6 +8,7 @@ import { queueHandlers } from './queueHandlers.ts';
 import { runsHandlers } from './runsHandlers.ts';
 import { scoreHandlers } from './scoreHandlers.ts';
 import type { Session } from './session.ts';
+import { storageHandlers } from './storageHandlers.ts';
 import { switchHandlers } from './switchHandlers.ts';
 
 export type EngineHandlers = HandlersOf<typeof engineRequests>;
@@ -22,6 +23,7 @@ export function engineHandlers(session: Session): EngineHandlers {
     ...controlHandlers(host),
     ...queueHandlers(host),
     ...switchHandlers(host),
+    ...storageHandlers(host),
     ...scoreHandlers(host),
   } satisfies EngineHandlers;
 }

@@ -239,6 +239,19 @@ export const StartWeightsReport = z.object({
 });
 export type StartWeightsReport = z.output<typeof StartWeightsReport>;
 
+/** What a run takes on the disk, and which of its checkpoints could go. */
+export const RunSpace = z.object({
+  runId: z.string(),
+  name: z.string(),
+  bytes: z.number(),
+  checkpointBytes: z.number(),
+  /** Neither the last, the best nor a pinned one, such as the one before the switch. */
+  removable: z.array(z.object({ step: z.number(), bytes: z.number(), reason: z.enum(['abandoned', 'older']) })),
+  /** Why nothing of it can be removed now, in words. */
+  blocked: z.string().nullable(),
+});
+export type RunSpace = z.output<typeof RunSpace>;
+
 /** Served by the engine host. */
 export const engineRequests = {
   /** Facts about this machine and program: backends found, presets, schema. */
@@ -265,6 +278,16 @@ export const engineRequests = {
   /** Moves a run to the trash, from where `runs:restore` brings it back. */
   'runs:trash': { arg: runOnly, result: z.void() },
   'runs:restore': { arg: runOnly, result: z.void() },
+
+  /** Space by run, largest first. Nothing is changed. */
+  'storage:preview': { arg: z.strictObject({}), result: z.object({ runs: z.array(RunSpace), freeDiskBytes: z.number() }) },
+  /** Deletes these checkpoints for good, as far as they are still removable. Fails with `busy` for a run that is being trained. */
+  'storage:clean': {
+    arg: z.strictObject({
+      runs: z.array(z.strictObject({ runId: RunId, steps: z.array(z.number().int().min(0)).min(1) })).min(1),
+    }),
+    result: z.object({ bytes: z.number() }),
+  },
 
   /** Validates a config the way the CLI does; an empty list means that it can start. */
   'config:check': { arg: z.strictObject({ config: ConfigInput }), result: z.array(z.object({ field: z.string(), message: z.string() })) },

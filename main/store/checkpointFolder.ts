@@ -146,12 +146,12 @@ export async function pruneCheckpoints(runDir: string, keep: KeepRule): Promise<
   const kept = new Set(live.slice(-Math.max(1, keep.newest)).map(({ step }) => step));
   if (keep.best !== null) kept.add(keep.best);
   const doomed = checkpoints.filter(({ step, pinned }) => pinned === null && !kept.has(step)).map(({ step }) => step);
-  for (const step of doomed) await discard(runDir, step);
+  for (const step of doomed) await discardCheckpoint(runDir, step);
   return doomed;
 }
 
 /** Renamed first, so that a kill while deleting leaves no half checkpoint under a real name. */
-async function discard(runDir: string, step: number): Promise<void> {
+export async function discardCheckpoint(runDir: string, step: number): Promise<void> {
   const trash = path.join(checkpointsFolder(runDir), `.trash-step-${step}-${randomBytes(4).toString('hex')}`);
   await rename(checkpointFolder(runDir, step), trash);
   await rm(trash, { recursive: true, force: true });

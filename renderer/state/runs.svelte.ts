@@ -14,6 +14,7 @@ export class Runs {
   filter = $state('');
   status = $state<RunStatus | 'all'>('all');
   tag = $state('all');
+  study = $state('all');
   showArchived = $state(false);
   sort = $state.raw<{ key: SortKey; descending: boolean }>({ key: 'start', descending: true });
   #selected = $state.raw<ReadonlySet<string>>(new Set());
@@ -58,6 +59,7 @@ export class Runs {
   }
 
   readonly tags = $derived([...new Set(this.#rows.flatMap((row) => row.tags))].sort());
+  readonly studies = $derived([...new Set(this.#rows.flatMap(({ study }) => (study ? [study.study] : [])))].sort());
   readonly active = $derived(this.#rows.filter((row) => ['running', 'paused', 'diverged'].includes(row.status.status)));
 
   /** Sorted, with what the filter looks at: made once per list and order, because at every key 10,000 rows are searched. */
@@ -75,6 +77,7 @@ export class Runs {
       ({ row, text }) =>
         (this.status === 'all' || row.status.status === this.status) &&
         (this.tag === 'all' || row.tags.includes(this.tag)) &&
+        (this.study === 'all' || row.study?.study === this.study) &&
         (this.showArchived || !row.archived) &&
         words.every((word) => text.includes(word)),
     );

@@ -27,6 +27,24 @@ describe.skipIf(!findChromium())('Settings', () => {
     expect(await page.getByRole('alert').count()).toBe(0);
   });
 
+  it('show what would be removed with its bytes, and remove exactly what is chosen', async () => {
+    const { page } = await browser.open({ route: '#/settings' });
+    await page.getByRole('button', { name: 'Clean up checkpoints…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Clean up checkpoints' });
+    await dialog.getByText('1,200, 2,400 (abandoned)').first().waitFor();
+    await dialog.getByText(/flowers-b: a trainer has it open/).waitFor();
+    expect(await asked(page, 'storage:clean')).toEqual([]);
+    const boxes = dialog.getByRole('checkbox');
+    for (let i = 1; i < (await boxes.count()); i++) await boxes.nth(i).uncheck();
+    await dialog.getByRole('button', { name: 'Remove 2 checkpoints, 156 MiB' }).click();
+    await page.getByText('Removed 156 MiB of checkpoints.').first().waitFor();
+    const [sent] = (await asked(page, 'storage:clean')) as { runs: { runId: string; steps: number[] }[] }[];
+    expect(sent?.runs).toMatchObject([{ steps: [1200, 2400] }]);
+    await page.getByRole('button', { name: 'Clean up checkpoints…' }).click();
+    await dialog.getByText('1,200, 2,400').first().waitFor();
+    expect(await boxes.count()).toBeGreaterThan(0);
+  });
+
   it('list the licence of everything the program is made of, with its text', async () => {
     const { page } = await browser.open({ route: '#/settings' });
     await page.getByRole('button', { name: 'Show all licences' }).click();

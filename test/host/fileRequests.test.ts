@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { EngineHost } from '../../main/host/engineHost.ts';
 import { engineRequests } from '../../main/protocol/requests.ts';
+import { openRun } from '../../main/store/runStore.ts';
 import { connectPage, startHost } from '../support/engineHost.ts';
 import { SMALL_RUN } from '../support/smallRun.ts';
 
@@ -186,5 +187,22 @@ describe('a recorded run', () => {
       detail: { text: 'seen' },
     });
     await expect(page.request('run:pause', { runId })).rejects.toMatchObject({ code: 'not-found' });
+  });
+});
+
+describe('the space of runs', () => {
+  it('is told, and checkpoints of a run that is being written are left alone', async () => {
+    const host = startHost();
+    const page = connectPage(host);
+    const dir = addOldRun(host);
+    const { runs } = await page.request('storage:preview', {});
+    expect(runs).toMatchObject([{ blocked: null, removable: [] }]);
+    expect(runs[0]!.bytes).toBeGreaterThanOrEqual(runs[0]!.checkpointBytes);
+    const store = await openRun(dir);
+    expect((await page.request('storage:preview', {})).runs[0]!.blocked).toMatch(/has it open/);
+    const clean = page.request('storage:clean', { runs: [{ runId: runs[0]!.runId, steps: [7] }] });
+    await expect(clean).rejects.toMatchObject({ code: 'busy' });
+    store.close();
+    expect(await page.request('storage:clean', { runs: [{ runId: runs[0]!.runId, steps: [7] }] })).toEqual({ bytes: 0 });
   });
 });

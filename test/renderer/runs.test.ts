@@ -7,12 +7,13 @@ import { type FakeApi, fakeApi } from './fakeApi.ts';
 
 function summary(
   runId: string,
-  more: { status?: string; tags?: string[]; best?: number; archived?: boolean; startedAt?: string } = {},
+  more: { status?: string; tags?: string[]; best?: number; archived?: boolean; startedAt?: string; study?: string } = {},
 ): RunSummary {
   return {
     runId,
     tags: more.tags ?? [],
     note: '',
+    study: more.study === undefined ? null : { study: more.study, variant: 'full' },
     archived: more.archived ?? false,
     startedAt: more.startedAt ?? '2026-11-23T08:00:00Z',
     sizeBytes: 1,
@@ -45,6 +46,14 @@ beforeEach(async () => {
   notices = new Notices();
   runs = new Runs(api, notices);
   await runs.load();
+});
+
+it('filters by study', async () => {
+  rows.push(summary('delta', { study: 'ranks' }));
+  await runs.load();
+  expect(runs.studies).toEqual(['ranks']);
+  runs.study = 'ranks';
+  expect(runs.shown.map(({ runId }) => runId)).toEqual(['delta']);
 });
 
 it('leaves archived runs out until they are asked for', () => {

@@ -20,6 +20,7 @@ import {
   type engineRequests,
   type HandlersOf,
   type PhaseSummary,
+  type RunSpace,
   type RunState,
   RunState as RunStateSchema,
   type RunSummary,
@@ -41,6 +42,8 @@ interface ScriptedRun {
   note: string;
   archived: boolean;
   trashed: boolean;
+  /** Its older checkpoints were removed. */
+  cleaned: boolean;
   problem: string | null;
   message: string | null;
   sequence: number;
@@ -94,6 +97,7 @@ export class ScriptedEngine {
       note: '',
       archived: false,
       trashed: false,
+      cleaned: false,
       problem: about.problem ?? null,
       message: null,
       sequence: 0,
@@ -157,6 +161,24 @@ export class ScriptedEngine {
 
   propose(runId: string): void {
     this.emit('switch:proposed', { runId, step: this.#run(runId).step, dueStep: null });
+  }
+
+  /** Finished runs have two checkpoints that nothing keeps. */
+  #space(run: ScriptedRun): RunSpace {
+    const isLive = ['running', 'paused', 'diverged'].includes(run.status);
+    const removable: RunSpace['removable'] = [
+      { step: 1200, bytes: 82e6, reason: 'older' },
+      { step: 2400, bytes: 82e6, reason: 'abandoned' },
+    ];
+    const { sizeBytes, runId, status } = this.#summary(run);
+    return {
+      runId,
+      name: status.name,
+      bytes: sizeBytes,
+      checkpointBytes: 246e6,
+      removable: run.cleaned ? [] : removable,
+      blocked: isLive ? 'a trainer has it open; stop the run first' : null,
+    };
   }
 
   #create(config: ConfigLike): { runId: string } {
@@ -225,6 +247,21 @@ export class ScriptedEngine {
     },
     'runs:restore': async ({ runId }) => {
       this.#run(runId).trashed = false;
+    },
+    'storage:preview': async () => {
+      const runs = [...this.#runs.values()].filter((run) => !run.trashed).map((run) => this.#space(run));
+      return { runs: runs.sort((a, b) => b.bytes - a.bytes), freeDiskBytes: 81 * GIB };
+    },
+    'storage:clean': async ({ runs }) => {
+      let bytes = 0;
+      for (const { runId, steps } of runs) {
+        const run = this.#run(runId);
+        bytes += this.#space(run)
+          .removable.filter(({ step }) => steps.includes(step))
+          .reduce((sum, one) => sum + one.bytes, 0);
+        run.cleaned = true;
+      }
+      return { bytes };
     },
     'config:check': async ({ config }) => problems(config),
     'config:toYaml': async ({ config }) => ({ yaml: toYaml(config) }),
