@@ -252,6 +252,45 @@ export const RunSpace = z.object({
 });
 export type RunSpace = z.output<typeof RunSpace>;
 
+/** A checkpoint of a run; step null is the last. */
+export const CheckpointPlace = z.strictObject({ runId: RunId, step: z.number().int().min(0).nullable().default(null) });
+export type CheckpointPlace = z.output<typeof CheckpointPlace>;
+
+/** Values of one module in up to two checkpoints, over the same bins. */
+export const Distribution = z.object({
+  /** The effective weight; what it moved since the checkpoint before; Adam's running mean of its gradients. */
+  kind: z.enum(['weight', 'update', 'gradient']),
+  edges: z.array(z.number()),
+  /** One of each checkpoint asked for; null where it has no such values. */
+  series: z.array(
+    z
+      .object({
+        counts: z.array(z.number()),
+        mean: z.number(),
+        std: z.number(),
+        min: z.number(),
+        max: z.number(),
+        count: z.number(),
+      })
+      .nullable(),
+  ),
+});
+export type Distribution = z.output<typeof Distribution>;
+
+/** What differs between the tensors of two checkpoints. */
+export const ModelDifference = z.object({
+  fromStep: z.number(),
+  toStep: z.number(),
+  added: z.array(z.object({ name: z.string(), shape: z.array(z.number()) })),
+  removed: z.array(z.object({ name: z.string(), shape: z.array(z.number()) })),
+  reshaped: z.array(z.object({ name: z.string(), from: z.array(z.number()), to: z.array(z.number()) })),
+  /** Tensors in both, by the norm of their difference over the first one's norm, largest first; adapters are merged into their weights. */
+  moved: z.array(z.object({ name: z.string(), relative: z.number() })),
+  /** Tensors that are equal in every bit. */
+  identical: z.number(),
+});
+export type ModelDifference = z.output<typeof ModelDifference>;
+
 /** Served by the engine host. */
 export const engineRequests = {
   /** Facts about this machine and program: backends found, presets, schema. */
@@ -299,6 +338,16 @@ export const engineRequests = {
   'estimate:measure': { arg: z.strictObject({ config: ConfigInput }), result: Estimate },
   /** The sizes of weights to start from: only headers are read. */
   'weights:describe': { arg: z.strictObject({ source: z.string().min(1).max(4000) }), result: StartWeightsReport },
+  /** How the values of a module are spread in one checkpoint, or in two over the same bins. */
+  'weights:distribution': {
+    arg: z.strictObject({ module: z.string().min(1).max(200), of: z.array(CheckpointPlace).min(1).max(2) }),
+    result: z.object({
+      items: z.array(z.object({ runId: z.string(), step: z.number(), before: z.number().nullable() })),
+      figures: z.array(Distribution),
+    }),
+  },
+  /** Two models, tensor by tensor: of two runs, or of one run at two moments. */
+  'weights:difference': { arg: z.strictObject({ from: CheckpointPlace, to: CheckpointPlace }), result: ModelDifference },
   'data:inspect': { arg: z.strictObject({ data: ConfigInput }), result: DatasetReport },
 
   /** Starts a run. Fails with `bad-config` (names the field) or `busy`. */

@@ -16,6 +16,7 @@ import type { EventRecord } from '../../../main/protocol/records.ts';
 import { type ErrorCode, PreloraError, type Reply } from '../../../main/protocol/reply.ts';
 import {
   type AppDescription,
+  type Distribution,
   type Estimate,
   type engineRequests,
   type HandlersOf,
@@ -278,6 +279,23 @@ export class ScriptedEngine {
       const model = { size: 'custom' as const, ...sizes, numHeads: 3, layerNormEps: 1e-12, numClasses: 1000 };
       return { kind: 'Hugging Face', model, notes: ['the pooler is not used and is left out'] };
     },
+    'weights:distribution': async ({ module, of }) => {
+      const items = of.map(({ runId, step }) => ({
+        runId,
+        step: step ?? this.#run(runId).step,
+        before: step === 250 ? null : (step ?? 500) - 250,
+      }));
+      return { items, figures: (['weight', 'update', 'gradient'] as const).map((kind) => distribution(kind, module, items)) };
+    },
+    'weights:difference': async ({ from, to }) => ({
+      fromStep: from.step ?? this.#run(from.runId).step,
+      toStep: to.step ?? this.#run(to.runId).step,
+      added: ['loraA', 'loraB'].map((part, i) => ({ name: `blocks.0.attn.q.${part}`, shape: i === 0 ? [192, 8] : [8, 192] })),
+      removed: [],
+      reshaped: [],
+      moved: Array.from({ length: 24 }, (_, i) => ({ name: `blocks.${i % 12}.mlp.fc${i < 12 ? 1 : 2}.weight`, relative: 0.42 / (i + 1) })),
+      identical: 12,
+    }),
     'data:inspect': async ({ data }) => inspect(data),
     'run:start': async ({ config }) => {
       const [problem] = problems(config);
@@ -696,6 +714,21 @@ function inspect(data: unknown) {
     skipped: [{ path: 'train/Bag/0441.png', reason: 'truncated after 312 bytes' }],
     thumbnails: Array.from({ length: 24 }, (_, index) => ({ label: CLASS_NAMES[index % 10] ?? '', image: picture(index % 10, index) })),
   };
+}
+
+/** A bell per checkpoint, narrower the later; the first checkpoint has no update. */
+function distribution(kind: Distribution['kind'], module: string, items: { step: number; before: number | null }[]): Distribution {
+  const scale = { weight: 0.1, update: 0.01, gradient: 0.001 }[kind];
+  const edges = Array.from({ length: 61 }, (_, i) => scale * (i / 10 - 3));
+  const series = items.map(({ step, before }) => {
+    if (kind === 'update' && before === null) return null;
+    const std = scale * (0.5 + 250 / (step + 250));
+    const counts = edges
+      .slice(0, -1)
+      .map((edge, i) => Math.round(36_864 * 0.06 * Math.exp(-((edge / std) ** 2) / 2) * (1 + 0.1 * noise(i, step, module.length))));
+    return { counts, mean: 0, std, min: -3 * scale, max: 3 * scale, count: counts.reduce((sum, one) => sum + one, 0) };
+  });
+  return { kind, edges, series };
 }
 
 function evaluate(run: ScriptedRun, checkpoint: 'last' | 'best' | number, classes: number) {
