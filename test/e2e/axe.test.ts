@@ -70,6 +70,13 @@ const SCENES: Record<string, Scene> = {
   'Layers, empty': { route: '#/runs', act: fresh('layers') },
   Layers: { route: '#/run/flowers-a/layers' },
   'Layers, ranks': { route: '#/run/flowers-a/layers', act: (page) => page.getByText('rank', { exact: true }).first().click() },
+  'Layers, distribution': {
+    route: '#/run/flowers-a/layers',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Distribution…' }).click();
+      await page.getByRole('row', { name: /^step / }).waitFor();
+    },
+  },
   'What-if, empty': { route: '#/runs', act: fresh('what-if') },
   'What-if': { route: '#/run/flowers-b/what-if' },
   'Evaluate, empty': { route: '#/run/flowers-b/evaluate' },
@@ -94,12 +101,36 @@ const SCENES: Record<string, Scene> = {
     },
   },
   'New run, data report': { route: '#/new', act: press('Look at the data') },
+  'New run, start weights': {
+    route: '#/new',
+    act: async (page) => {
+      await page.getByRole('button', { name: /2 Model/ }).click();
+      await page.getByLabel('Start weights', { exact: true }).fill('/models/vit-tiny');
+      await page.keyboard.press('Tab');
+      await page.getByRole('button', { name: 'Take the sizes' }).click();
+      await page.getByText('Weights of Hugging Face').waitFor();
+    },
+  },
   'New run, YAML': { route: '#/new', act: (page) => page.getByText('YAML', { exact: true }).click() },
   Compare: { route: '#/compare/flowers-a,flowers-full' },
+  'Compare, tensors': {
+    route: '#/compare/flowers-a,flowers-full',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Compare tensors' }).click();
+      await page.getByRole('region', { name: 'Tensors that differ' }).waitFor();
+    },
+  },
   'Compare, busy': { route: '#/compare/flowers-a,flowers-full', latency: NEVER },
   'Compare, broken': { route: '#/compare/flowers-a,flowers-damaged' },
   'Compare, empty': { route: '#/compare/' },
   Settings: { route: '#/settings' },
+  'Settings, clean up': {
+    route: '#/settings',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Clean up checkpoints…' }).click();
+      await page.getByText('steps that would go').waitFor();
+    },
+  },
   'Settings, installing': { route: '#/settings', act: press('Repair TensorFlow (CPU)') },
   palette: { route: '#/runs', act: (page) => page.keyboard.press('Control+k') },
   shortcuts: { route: '#/runs', act: (page) => page.keyboard.press('Control+?') },
