@@ -79,16 +79,25 @@ function preview({ config, status, snapshots }: JudgedRun, settings: WhatIfSetti
   const costOf = (phase: 'warmup' | 'lora'): PhaseCost | null => plan && predictPhase(proposed, phase, plan.ranks);
   const { modules, adapterParameters, trainableAfterFreeze, share } = plan ?? {};
   const isPlanned = modules && adapterParameters !== undefined && trainableAfterFreeze !== undefined && share !== undefined;
+  const now = predictPhase(config, 'full', {});
+  const [warmup, lora] = [costOf('warmup'), costOf('lora')];
   return {
     step: status.step,
     passes: verdict.passes,
     words: verdict.words,
     ranks: isPlanned ? { step: status.step, reason: 'user', modules, adapterParameters, trainableAfterFreeze, share } : null,
     problem: planError?.message ?? null,
-    now: withMeasured(predictPhase(config, 'full', {}), status),
-    warmup: costOf('warmup'),
-    lora: costOf('lora'),
+    now: withMeasured(now, status),
+    warmup,
+    lora,
+    pace: paceOf({ now, warmup, lora }, phaseSettings(proposed, status).jointSteps),
   };
+}
+
+function paceOf({ now, warmup, lora }: Record<'now' | 'warmup' | 'lora', PhaseCost | null>, jointSteps: number): SwitchPreview['pace'] {
+  const full = now?.imagesPerSecond;
+  if (!full || !warmup?.imagesPerSecond || !lora?.imagesPerSecond) return null;
+  return { jointSteps, warmup: warmup.imagesPerSecond / full, lora: lora.imagesPerSecond / full };
 }
 
 /** The pace of the running phase full, where the run has measured it. */

@@ -137,6 +137,8 @@ export const SwitchPreview = z.object({
   now: PhaseCost,
   warmup: PhaseCost.nullable(),
   lora: PhaseCost.nullable(),
+  /** Predicted speeds of what follows, as multiples of the full phase's predicted one, and the steps of the joint phase. */
+  pace: z.object({ jointSteps: z.number(), warmup: z.number(), lora: z.number() }).nullable(),
 });
 export type SwitchPreview = z.output<typeof SwitchPreview>;
 

@@ -35,6 +35,13 @@ describe.skipIf(!findChromium())('the page', () => {
     expect(steps.every((step, i) => i === 0 || step - (steps[i - 1] ?? 0) === 10)).toBe(true);
   });
 
+  it('says the time left, and the time left if it switches at the next test', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    await page.evaluate(() => window.scripted.tick('flowers-b', 10));
+    await page.getByText(/^\d+ min left, ≈ \d+ min if it switches at the next test$/).waitFor();
+    expect(await asked(page, 'switch:preview')).toEqual([{ runId: 'flowers-b', settings: {} }]);
+  });
+
   it('pauses and resumes, and says so', async () => {
     const { page } = await browser.open({ route: '#/run/flowers-b/live' });
     await page.getByRole('button', { name: 'Pause', exact: true }).click();

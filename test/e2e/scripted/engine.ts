@@ -565,6 +565,7 @@ export class ScriptedEngine {
       now: protocolCost(run.config, 'full', {}, 1250),
       warmup: preview.plan && protocolCost(proposed, 'warmup', ranks, 1180),
       lora: preview.plan && protocolCost(proposed, 'lora', ranks, 1600),
+      pace: preview.plan && { jointSteps: phaseSettings(proposed, length).jointSteps, warmup: 1180 / 1250, lora: 1600 / 1250 },
     };
   }
 
