@@ -11,14 +11,16 @@
 #include "vector.h"
 
 /** A tile of C: ROWS × COLUMN_VECTORS accumulators, one broadcast and a row of B fit the registers (16 with AVX2, 32 with AVX-512). */
-constexpr int ROWS = LANES == 16 ? 12 : 6;
+constexpr int ROWS = LANES == 16 ? 12 : LANES == 8 ? 6 : 4;
 constexpr int COLUMN_VECTORS = 2;
 constexpr int COLUMNS = COLUMN_VECTORS * LANES;
 /** Depth of a slice: ROWS × SLICE of A and SLICE × COLUMNS of B stay in the first-level cache. */
 constexpr int64_t SLICE = 256;
 /** Rows and columns of one piece of work: its parts of A and B stay in the second-level cache. */
-constexpr int64_t PIECE_ROWS = 72;
+constexpr int64_t PIECE_ROWS = 48;
 constexpr int64_t PIECE_COLUMNS = 192;
+/** From so many columns of C on it pays to pack rows of A too: read where they lie, a stride apart, they crowd the first-level cache. */
+constexpr int64_t MANY_COLUMNS = 384;
 /** Up to so many rows B is packed piece by piece: a slice of all rows of A fits the second-level cache. */
 constexpr int64_t FEW_ROWS = 512;
 
@@ -31,45 +33,28 @@ struct Matrix {
 
 static inline int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-typedef float Eight __attribute__((vector_size(32)));
-typedef int32_t EightPlaces __attribute__((vector_size(32)));
-
-/** Eight rows of eight values, `row` apart, to eight columns, `column` apart. */
-static inline void turn_eight(const float* from, int64_t row, float* to, int64_t column) {
-  Eight r[8], s[8], t[8];
-  for (int i = 0; i < 8; i++) std::memcpy(&r[i], from + i * row, 32);
-  for (int i = 0; i < 4; i++) {
-    s[2 * i] = __builtin_shuffle(r[2 * i], r[2 * i + 1], (EightPlaces){0, 8, 1, 9, 4, 12, 5, 13});
-    s[2 * i + 1] = __builtin_shuffle(r[2 * i], r[2 * i + 1], (EightPlaces){2, 10, 3, 11, 6, 14, 7, 15});
-  }
-  for (int half = 0; half < 2; half++)
-    for (int i = 0; i < 2; i++) {
-      t[4 * half + 2 * i] = __builtin_shuffle(s[4 * half + i], s[4 * half + 2 + i], (EightPlaces){0, 1, 8, 9, 4, 5, 12, 13});
-      t[4 * half + 2 * i + 1] = __builtin_shuffle(s[4 * half + i], s[4 * half + 2 + i], (EightPlaces){2, 3, 10, 11, 6, 7, 14, 15});
-    }
-  for (int i = 0; i < 4; i++) {
-    const Eight low = __builtin_shuffle(t[i], t[4 + i], (EightPlaces){0, 1, 2, 3, 8, 9, 10, 11});
-    const Eight high = __builtin_shuffle(t[i], t[4 + i], (EightPlaces){4, 5, 6, 7, 12, 13, 14, 15});
-    std::memcpy(to + i * column, &low, 32);
-    std::memcpy(to + (4 + i) * column, &high, 32);
-  }
-}
-
 /**
  * `count` ≤ WIDTH neighbours, `step` apart, side by side for every k, `along` apart: out[k·WIDTH + i] = from[i·step + k·along], zeros where
  * i ≥ count. Either `step` or `along` is 1.
  */
 template <int WIDTH>
 static inline void pack_panel(const float* from, int64_t step, int64_t along, int64_t count, int64_t depth, float* out) {
-  if (step == 1 && count == WIDTH) {
-    for (int64_t k = 0; k < depth; k++) std::memcpy(out + k * WIDTH, from + k * along, 4 * WIDTH);
-    return;
-  }
-  int64_t turned = 0;
-  if (count == WIDTH && along == 1 && WIDTH % 8 == 0)
-    for (; turned + 8 <= depth; turned += 8)
-      for (int i = 0; i < WIDTH; i += 8) turn_eight(from + i * step + turned, step, out + turned * WIDTH + i, WIDTH);
-  for (int64_t k = turned; k < depth; k++)
+  constexpr int PART = WIDTH < LANES ? WIDTH : LANES;
+  static_assert(WIDTH % PART == 0);
+  int64_t packed = 0;
+  if (count == WIDTH && step == 1)
+    for (; packed < depth; packed++) std::memcpy(out + packed * WIDTH, from + packed * along, 4 * WIDTH);
+  if (count == WIDTH && along == 1)
+    for (; packed + LANES <= depth; packed += LANES)
+      for (int first = 0; first < WIDTH; first += PART) {
+        Vec rows[LANES];
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) rows[i] = load(from + (first + (i < PART ? i : 0)) * step + packed);
+        transpose(rows);
+#pragma GCC unroll 16
+        for (int k = 0; k < LANES; k++) std::memcpy(out + (packed + k) * WIDTH + first, &rows[k], 4 * PART);
+      }
+  for (int64_t k = packed; k < depth; k++)
     for (int64_t i = 0; i < WIDTH; i++) out[k * WIDTH + i] = i < count ? from[i * step + k * along] : 0;
 }
 
@@ -195,7 +180,7 @@ static void multiply_many_rows(const Factors& f) {
 static void multiply(int64_t m, int64_t n, int64_t depth, Matrix a, Matrix b, const float* bias, float* c) {
   static thread_local Scratch scratch;
   Factors f = {m, n, depth, a, b, bias, c, nullptr};
-  if (a.column != 1) {
+  if (a.column != 1 || n >= MANY_COLUMNS) {
     const int64_t panels = (m + ROWS - 1) / ROWS;
     float* packed = scratch.take(panels * ROWS * depth);
     for_ranges(panels, 4, [&](int64_t begin, int64_t end) {

@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__AVX512F__)
 constexpr int LANES = 16;
@@ -16,6 +17,31 @@ constexpr int LANES = 4;
 
 typedef float Vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t IntVec __attribute__((vector_size(4 * LANES)));
+
+template <int FIRST, int... LANE>
+static inline Vec interleaved(Vec a, Vec b, std::integer_sequence<int, LANE...>) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, (FIRST + LANE / 2 + LANE % 2 * LANES)...);
+#else
+  return __builtin_shuffle(a, b, IntVec{(FIRST + LANE / 2 + LANE % 2 * LANES)...});
+#endif
+}
+
+/** LANES rows of LANES values to as many columns, by log2(LANES) perfect shuffles (Stone, "Parallel processing with the perfect shuffle", 1971). */
+static inline __attribute__((always_inline)) void transpose(Vec (&rows)[LANES]) {
+  const auto lanes = std::make_integer_sequence<int, LANES>{};
+#pragma GCC unroll 4
+  for (int round = 1; round < LANES; round *= 2) {
+    Vec shuffled[LANES];
+#pragma GCC unroll 8
+    for (int i = 0; i < LANES / 2; i++) {
+      shuffled[2 * i] = interleaved<0>(rows[i], rows[i + LANES / 2], lanes);
+      shuffled[2 * i + 1] = interleaved<LANES / 2>(rows[i], rows[i + LANES / 2], lanes);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++) rows[i] = shuffled[i];
+  }
+}
 
 /** Minus zero, because 0 + x would be an addition: it turns −0 into 0. */
 static inline Vec splat(float value) { return value - Vec{}; }
