@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * `npm run screenshots [folder]`: the six pictures of the README into docs/screenshots/, or every screen in both themes and sizes into
- * the folder given. Fixed data, clock and locale, so that two runs give the same pictures.
+ * `npm run screenshots [folder [name…]]`: the six pictures of the README into docs/screenshots/, or every screen (or those named) in
+ * all themes and both sizes into the folder given. Fixed data, clock and locale, so that two runs give the same pictures.
  */
 import { mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -37,12 +37,26 @@ const SCREENS = [
   { name: 'switch-record', route: '#/run/flowers-a/switch' },
   { name: 'layers', route: '#/run/flowers-a/layers' },
   { name: 'what-if', route: '#/run/flowers-a/what-if', settle: 2500 },
+  { name: 'evaluate-empty', route: '#/run/flowers-b/evaluate' },
   { name: 'evaluate', route: '#/run/flowers-b/evaluate', act: evaluateAndTry },
+  { name: 'evaluate-images', route: '#/run/flowers-b/evaluate', act: evaluateAndRead },
   { name: 'export', route: '#/run/flowers-b/export' },
   { name: 'config', route: '#/run/flowers-b/config' },
   { name: 'new-run', route: '#/new' },
   { name: 'compare', route: '#/compare/flowers-a,flowers-a-seed4,flowers-full' },
+  { name: 'compare-empty', route: '#/compare/' },
+  {
+    name: 'compare-groups',
+    route: '#/compare/flowers-a,flowers-a-seed4,flowers-full',
+    act: (page) => page.getByLabel('group all but random seed').check(),
+  },
+  { name: 'queue', route: '#/queue' },
+  { name: 'queue-empty', route: '#/queue', scenario: 'empty' },
+  { name: 'study', route: '#/new', act: click('Vary…') },
   { name: 'settings', route: '#/settings' },
+  { name: 'licences', route: '#/settings', act: click('Show all licences') },
+  { name: 'diagnostics', route: '#/settings', act: click('Preview the report') },
+  { name: 'storage', route: '#/settings', act: click('Clean up checkpoints…') },
   { name: 'palette', route: '#/runs', act: (page) => page.keyboard.press('Control+k') },
 ];
 
@@ -59,7 +73,13 @@ async function evaluateAndTry(page) {
   await page.getByRole('button', { name: 'Classify' }).click();
 }
 
-const everything = process.argv[2];
+async function evaluateAndRead(page) {
+  await evaluateAndTry(page);
+  await page.getByRole('heading', { name: 'Images', exact: true }).scrollIntoViewIfNeeded();
+}
+
+const [everything, ...only] = process.argv.slice(2);
+const wanted = SCREENS.filter(({ name }) => only.length === 0 || only.includes(name));
 const folder = everything ?? path.join(root, 'docs', 'screenshots');
 const variants = everything
   ? ['light', 'dark', 'contrast'].flatMap((theme) => [
@@ -72,7 +92,7 @@ mkdirSync(folder, { recursive: true });
 await buildPage();
 const [engine, server, browser] = await Promise.all([bundleEngine(), servePage(), launch()]);
 for (const variant of variants) {
-  for (const { name, act, settle = 700, ...scene } of everything ? SCREENS : BEST) {
+  for (const { name, act, settle = 700, ...scene } of everything ? wanted : BEST) {
     const { page, complaints, close } = await openPage(browser, {
       url: server.url,
       engine,

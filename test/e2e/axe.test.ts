@@ -123,6 +123,13 @@ const SCENES: Record<string, Scene> = {
   'Compare, busy': { route: '#/compare/flowers-a,flowers-full', latency: NEVER },
   'Compare, broken': { route: '#/compare/flowers-a,flowers-damaged' },
   'Compare, empty': { route: '#/compare/' },
+  'Compare, groups': {
+    route: '#/compare/flowers-a,flowers-a-seed4,flowers-full',
+    act: (page) => page.getByLabel('group all but random seed').check(),
+  },
+  Queue: { route: '#/queue' },
+  'Queue, empty': { route: '#/queue', scenario: 'empty' },
+  'New run, study': { route: '#/new', act: press('Vary…') },
   Settings: { route: '#/settings' },
   'Settings, clean up': {
     route: '#/settings',
@@ -131,7 +138,8 @@ const SCENES: Record<string, Scene> = {
       await page.getByText('steps that would go').waitFor();
     },
   },
-  'Settings, installing': { route: '#/settings', act: press('Repair TensorFlow (CPU)') },
+  'Settings, licences': { route: '#/settings', act: press('Show all licences') },
+  'Settings, installing': { route: '#/settings', act: press('Install for NVIDIA GPU') },
   palette: { route: '#/runs', act: (page) => page.keyboard.press('Control+k') },
   shortcuts: { route: '#/runs', act: (page) => page.keyboard.press('Control+?') },
 };

@@ -13,6 +13,7 @@ const SCREENS = [
   '#/run/flowers-b/evaluate',
   '#/new',
   '#/compare/flowers-a,flowers-full',
+  '#/queue',
   '#/settings',
 ];
 
@@ -42,6 +43,21 @@ describe.skipIf(!findChromium())('the page', () => {
       await page.waitForTimeout(200);
       expect(await stickingOut(page), route).toEqual([]);
     }
+  });
+
+  it('shows the names of queued runs whole at 960 pixels', async () => {
+    const { page } = await browser.open({ route: '#/queue', width: 960, height: 640 });
+    const names = page.getByRole('region', { name: 'Queued runs' }).locator('tbody th');
+    await names.first().waitFor();
+    expect(await names.evaluateAll((cells) => cells.filter((cell) => cell.scrollWidth > cell.clientWidth).length)).toBe(0);
+  });
+
+  it('cuts the note in the head of a chart before a control: none lies on another', async () => {
+    const { page } = await browser.open({ route: '#/compare/flowers-a,flowers-a-seed4,flowers-full' });
+    await page.getByLabel('group all but random seed').check();
+    const align = await page.getByRole('group', { name: 'align' }).locator('label').last().boundingBox();
+    const save = await page.getByRole('button', { name: 'Save val top-1' }).boundingBox();
+    expect((align?.x ?? 0) + (align?.width ?? 0)).toBeLessThanOrEqual(save?.x ?? 0);
   });
 
   it('keeps every control reachable with text at 200 %', async () => {

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { LineModel } from '../../renderer/charts/model.ts';
 import { lineChartSvg } from '../../renderer/charts/svg.ts';
 import type { ChartTheme } from '../../renderer/charts/theme.ts';
-import { fileName } from '../../renderer/components/saveFile.ts';
 import { separated } from '../../renderer/components/tableModel.ts';
+import { fileName } from '../../renderer/saveFile.ts';
 
 const theme = { colour: new Proxy({}, { get: () => '#112233' }) } as unknown as ChartTheme;
 const model: LineModel = {
