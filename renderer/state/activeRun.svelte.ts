@@ -11,7 +11,7 @@ import { PHASE_NAMES } from '../phases.ts';
 import { FrameAnswers } from './frameAnswers.ts';
 import type { Notices } from './notices.svelte.ts';
 import { PlotState } from './plots.svelte.ts';
-import { closesProposal, openProposal, type Proposal } from './proposal.ts';
+import { openProposal, type Proposal, proposalAfter } from './proposal.ts';
 import { RunRecords } from './records.ts';
 import { Snapshots } from './snapshots.ts';
 
@@ -141,7 +141,7 @@ export class ActiveRun {
     this.#setEta(frame.etaSeconds);
     this.#setStatus(frame.status);
     this.#redraw();
-    if (frame.events.some(closesProposal)) this.#proposal = null;
+    this.#proposal = proposalAfter(frame.events, this.#proposal);
     if (isNewPhase || frame.events.some(({ kind }) => ['switched', 'frozen', 'undone', 'edited'].includes(kind))) void this.catchUp();
     else if (frame.epochs.length > 0 && performance.now() - this.#askedAt > CATCH_UP_EVERY_MS) void this.catchUp();
     else if (frame.snapshots.length > 0) void this.#judge(false);
@@ -363,7 +363,10 @@ export class ActiveRun {
   }
 
   async veto(): Promise<void> {
-    if (await this.#notices.attempt(() => this.#api.request('switch:veto', { runId: this.runId }))) this.#proposal = null;
+    const turnedDown = this.#proposal?.step;
+    const isDone = await this.#notices.attempt(() => this.#api.request('switch:veto', { runId: this.runId }));
+    // The next proposal may be here before the answer.
+    if (isDone && this.#proposal?.step === turnedDown) this.#proposal = null;
   }
 
   async #control(words: string, action: () => Promise<unknown>): Promise<boolean> {

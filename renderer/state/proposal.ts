@@ -18,14 +18,19 @@ const CLOSED_BY: ReadonlySet<string> = new Set([
   'finished',
 ]);
 
-export function closesProposal({ kind }: EventRecord): boolean {
+function closesProposal({ kind }: EventRecord): boolean {
   return CLOSED_BY.has(kind);
 }
 
 /** The newest proposal of a journal, if it is still open. */
 export function openProposal(events: readonly EventRecord[]): Proposal | null {
+  return proposalAfter(events, null);
+}
+
+/** What stands after more of the journal: its last word counts, as one frame can hold an answer and the next proposal. */
+export function proposalAfter(events: readonly EventRecord[], before: Proposal | null): Proposal | null {
   const last = events.findLast((event) => proposalOf(event) !== null || closesProposal(event));
-  return last ? proposalOf(last) : null;
+  return last ? proposalOf(last) : before;
 }
 
 /** Manual switching is `ready` at once; a planned switch can be turned down while its grace time runs. */

@@ -47,7 +47,8 @@ describe.skipIf(!findChromium())('the real engine', () => {
 
   it('runs the sample from one click to a point on a chart', async () => {
     await page.getByRole('button', { name: 'Run the sample' }).first().click();
-    await page.waitForURL(/#\/run\//);
+    // How soon the first point must be there is held by sample.test.ts.
+    await page.waitForURL(/#\/run\//, { timeout: 60_000 });
     await page.getByRole('application', { name: 'Loss, top-1' }).waitFor({ timeout: 60_000 });
   });
 

@@ -18,7 +18,7 @@ async function lossesOnDisk(dir: string): Promise<string[][]> {
 }
 
 async function lossesOnPage(page: Page): Promise<string[][]> {
-  return (await tableOf(page, 'Speed')).map((row) => row.slice(0, 2));
+  return (await tableOf(page, 'Throughput, memory')).map((row) => row.slice(0, 2));
 }
 
 /** Sparing with evaluations and checkpoints, which take longer than its steps. */
@@ -30,11 +30,11 @@ describe.skipIf(!findChromium())('a run on the page', () => {
   it('has in its tables what the files hold: after a reload, closed and opened again, and on two pages at once', async () => {
     const { runId, dir } = await browser.start(trained(40));
     const page = await browser.open(runId);
-    await page.getByRole('application', { name: 'Speed' }).waitFor();
+    await page.getByRole('application', { name: 'Throughput, memory' }).waitFor();
     await page.reload();
-    await page.getByRole('application', { name: 'Speed' }).waitFor();
+    await page.getByRole('application', { name: 'Throughput, memory' }).waitFor();
     const other = await browser.open(runId);
-    await other.getByRole('application', { name: 'Speed' }).waitFor();
+    await other.getByRole('application', { name: 'Throughput, memory' }).waitFor();
     await page.close();
     await expect.poll(async () => (await readStatus(dir))?.step, { timeout: 30_000 }).toBeGreaterThan(100);
     const again = await browser.open(runId);

@@ -28,7 +28,7 @@ describe.skipIf(!findChromium())(`the first minutes on ${isNative ? 'the native 
     await page.getByRole('button', { name: 'Run the sample' }).first().click();
     await page.waitForURL(/#\/run\//, wait);
     await page.getByText('chosen to show the switch, not to win accuracy').waitFor(wait);
-    await page.getByRole('application', { name: 'Speed' }).waitFor(wait);
+    await page.getByRole('application', { name: 'Throughput, memory' }).waitFor(wait);
     told('first point');
     expect(minutes(), 'first point on a chart, in minutes').toBeLessThan(0.5);
 

@@ -198,7 +198,7 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
     expect(await installed.startBeside()).toBe(0);
     const page = await nextPage();
     await open(runId);
-    await page.getByRole('application', { name: 'Speed' }).waitFor();
+    await page.getByRole('application', { name: 'Throughput, memory' }).waitFor();
     const { metrics } = await stateOf(runId);
     expect(metrics.map(({ step }) => step)).toEqual(metrics.map((_, i) => i + 1));
     await askOverBridge(page, 'run:stop', { runId, discard: true });
@@ -212,7 +212,7 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
     await expect.poll(async () => (await readStatus(whole.dir))?.status, { timeout: 90_000 }).toBe('finished');
     const { runId, dir } = await start({ ...config, prelora: { ...config.prelora, switching: 'auto' } });
     await open(runId);
-    await desktop.page.getByRole('application', { name: 'Speed' }).waitFor();
+    await desktop.page.getByRole('application', { name: 'Throughput, memory' }).waitFor();
 
     const before = (await readStatus(dir))?.step ?? 0;
     await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.webContents.forcefullyCrashRenderer());
@@ -220,7 +220,7 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
       .poll(
         () =>
           desktop.page
-            .getByRole('application', { name: 'Speed' })
+            .getByRole('application', { name: 'Throughput, memory' })
             .isVisible()
             .catch(() => false),
         { timeout: 20_000 },

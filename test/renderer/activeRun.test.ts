@@ -69,6 +69,10 @@ function frame(sequence: number, from: number, to: number, more: Partial<RunFram
   };
 }
 
+function event(kind: string, step: number, detail = {}): EventRecord {
+  return { kind, step, segment: 0, time: '', by: 'rule', detail };
+}
+
 let api: FakeApi;
 let run: ActiveRun;
 let stop: () => void;
@@ -137,8 +141,23 @@ describe('a frame that comes while the page asks', () => {
   });
 });
 
+it('keeps the proposal that follows an answer at once: one frame holds both, and the answer to the request may come last', async () => {
+  api.push('run:frame', frame(1, 1000, 1004, { events: [event('ready', 1004)] }));
+  expect(run.proposal).toEqual({ step: 1004, dueStep: null });
+  let answer: (value: unknown) => void = () => {};
+  api.answers['switch:veto'] = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  const vetoed = run.veto();
+  api.push('switch:proposed', { runId: 'r', step: 1012, dueStep: null });
+  api.push('run:frame', frame(2, 1004, 1012, { events: [event('switch-vetoed', 1004), event('ready', 1012)] }));
+  answer({});
+  await vetoed;
+  expect(run.proposal).toEqual({ step: 1012, dueStep: null });
+});
+
 it('knows of a proposal that was made before the page came, until somebody decides', async () => {
-  const event = (kind: string, step: number, detail = {}): EventRecord => ({ kind, step, segment: 0, time: '', by: 'rule', detail });
   api.answers['run:state'] = () => ({ ...stateAt(1000, 0), events: [event('ready', 750)] });
   await run.catchUp();
   expect(run.proposal).toEqual({ step: 750, dueStep: null });
