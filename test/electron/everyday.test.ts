@@ -40,7 +40,7 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
 
   const seen = (): Promise<Seen> => desktop.app.evaluate(() => (globalThis as unknown as { seen: Seen }).seen);
   const start = async (config: unknown): Promise<{ runId: string; dir: string }> => {
-    const { value } = await desktop.ask('run:start', { config });
+    const { value } = await askOverBridge(desktop.page, 'run:start', { config });
     const { runId } = value as ResultOf<'run:start'>;
     return { runId, dir: (await stateOf(runId)).summary.dir };
   };

@@ -112,9 +112,11 @@ export async function installDesktop(binary: string): Promise<DesktopInstallatio
 
 async function startInstalled(executablePath: string, dataDir: string, env: Record<string, string>): Promise<DesktopApp> {
   const app = await _electron.launch({ executablePath, args: FLAGS, env, timeout: 60_000 });
+  // Asked for now: Playwright no longer knows it once the app has ended.
+  const process = app.process();
   const page = await app.firstWindow({ timeout: 60_000 });
   await page.waitForLoadState('load');
-  return { app, page, dataDir, ask: (name, arg) => askOverBridge(page, name, arg), close: () => endByForce(app.process()) };
+  return { app, page, dataDir, ask: (name, arg) => askOverBridge(page, name, arg), close: () => endByForce(process) };
 }
 
 export async function endByForce(process: ChildProcess): Promise<void> {

@@ -12,7 +12,9 @@ export default class PlainSummary implements Reporter {
         count[state]++;
         if (state === 'skipped') skipped.push(test);
       }
-      if (module.children.size === 0 && module.state() === 'failed') count.failed++;
+      if (module.errors().length > 0) count.failed++;
+      // A hook that failed, with all tests passed.
+      for (const suite of module.children.allSuites()) if (suite.errors().length > 0) count.failed++;
     }
     for (const test of skipped) console.log(`skipped: ${test.fullName}`);
     console.log(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
