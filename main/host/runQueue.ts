@@ -83,7 +83,7 @@ export class RunQueue {
     }
     this.#heldBy = null;
     try {
-      this.#queue = await readQueue(this.folder);
+      this.#queue = interruptedFirst(await readQueue(this.folder));
     } catch (error) {
       const aside = await setAsideQueue(this.folder, new Date());
       this.host.options.log(`${error instanceof Error ? error.message : error}; set aside as ${aside}, the queue begins empty`);
@@ -240,11 +240,11 @@ export class RunQueue {
     return this.#queue.entries.find(({ status }) => status === 'running') ?? null;
   }
 
-  /** Begins the next entry when nothing stands in the way. An entry that was running when the program ended goes first. */
+  /** Begins the next entry when nothing stands in the way. */
   #next(): void {
     clearTimeout(this.#timer);
     if (this.#isWorking || !this.#lock || this.#queue.paused || this.host.occupiedBy !== null) return;
-    const entry = this.#running ?? this.#queue.entries.find(({ status }) => status === 'waiting');
+    const entry = this.#queue.entries.find(({ status }) => status === 'waiting');
     if (!entry) return;
     const wait = this.#queue.startAt === null ? 0 : Date.parse(this.#queue.startAt) - Date.now();
     if (wait > 0) {
@@ -317,4 +317,11 @@ export class RunQueue {
     const fallback = this.#running?.fallback;
     if (fallback) await this.#fallback.arm(live, fallback);
   }
+}
+
+/** What was being trained when the program ended waits before all others: nothing runs yet, and a paused queue starts nothing. */
+function interruptedFirst(queue: QueueFile): QueueFile {
+  const isInterrupted = ({ status }: QueueEntry): boolean => status === 'running';
+  const interrupted = queue.entries.filter(isInterrupted).map((entry) => ({ ...entry, status: 'waiting' as const }));
+  return { ...queue, entries: [...interrupted, ...queue.entries.filter((entry) => !isInterrupted(entry))] };
 }

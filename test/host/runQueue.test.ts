@@ -193,6 +193,24 @@ describe('the queue', () => {
     await vi.waitFor(() => expect(second.host.started).toEqual(['b']));
   });
 
+  test('opened again while paused, it starts nothing: the run that was going on waits first, and can be taken out', async () => {
+    const folder = temporaryFolder();
+    const first = await openQueue(folder);
+    const [a] = await first.queue.add([automatic('a'), automatic('b')]);
+    await vi.waitFor(async () => expect((await first.queue.state()).entries[0]?.runId).toBe('a'));
+    await first.queue.setPaused(true);
+    await first.queue.move(a as string, null);
+    await first.queue.close();
+    first.host.end('interrupted');
+    const second = await openQueue(folder);
+    expect(await second.names()).toEqual(['a waiting', 'b waiting']);
+    expect((await second.queue.state()).waitsFor).toBe('the queue is paused');
+    expect(second.host.resumed).toEqual([]);
+    await second.queue.remove([a as string]);
+    await second.queue.setPaused(false);
+    await vi.waitFor(() => expect(second.host.started).toEqual(['b']));
+  });
+
   test('is worked off by one process at a time', async () => {
     const { folder, queue } = await openQueue();
     await queue.setPaused(true);

@@ -27,6 +27,8 @@ export interface RealBrowser {
   folderOf(runId: string): Promise<string>;
   /** Starts a run by the engine client and waits until it is live. */
   start(config: unknown): Promise<{ runId: string; dir: string }>;
+  /** Ends the server as Ctrl+C does and serves the same data again, at another address: open pages stay behind. */
+  restart(): Promise<void>;
 }
 
 /** Call it inside a describe. `env` is added to the server's environment. */
@@ -37,9 +39,12 @@ export function realBrowser(env: Record<string, string> = {}): RealBrowser {
   let browser: Browser;
   let engine: PageClient;
 
-  beforeAll(async () => {
-    [server, browser] = await Promise.all([serve({ PRELORA_DATA_DIR: dataRoot, ...env }), launch()]);
+  const begin = async (): Promise<void> => {
+    server = await serve({ PRELORA_DATA_DIR: dataRoot, ...env });
     engine = await connect(server.address);
+  };
+  beforeAll(async () => {
+    [browser] = await Promise.all([launch(), begin()]);
   });
   afterEach(async () => {
     for (const page of opened.splice(0)) await page.context().close();
@@ -78,6 +83,10 @@ export function realBrowser(env: Record<string, string> = {}): RealBrowser {
     async start(config) {
       const { runId } = await engine.request('run:start', { config });
       return { runId, dir: await folderOf(runId) };
+    },
+    async restart() {
+      await ended(server.child);
+      await begin();
     },
   };
 }
