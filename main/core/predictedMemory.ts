@@ -1,10 +1,11 @@
 /**
  * Peak memory of one phase before it is trained, in the parts that the compiled step allocates: the process with its libraries and the
- * graph, variables, gradients, what the forward pass keeps for the backward pass, and working space. Sizes are counted (method.md section
+ * graph, variables, gradients, and what the forward pass keeps for the backward pass. Sizes are counted (method.md section
  * 13, the gradients of main/model); the constants below are fitted to measured peaks (test/core/predictedMemory.test.ts holds the table).
  */
 import type { ModelShape, ResolvedConfig } from '../protocol/config.ts';
 import type { Phase } from '../protocol/run.ts';
+import { adaptsRows } from './adapterForm.ts';
 import { phaseCost } from './cost.ts';
 import { allModules, type ModuleName } from './modules.ts';
 import { hiddenDim, linearShape, sizeOf, tokenCount } from './parameterShapes.ts';
@@ -14,20 +15,16 @@ import { adaptedModules } from './trainableSet.ts';
 const BYTES = 4;
 
 /** Node with TensorFlow loaded, before there is a model. */
-const LIBRARY_BYTES = 385e6;
+const LIBRARY_BYTES = 380e6;
 /** Graph and executors, per block; adapters have operations of their own. */
-const GRAPH_BYTES_PER_BLOCK = 8e6;
+const GRAPH_BYTES_PER_BLOCK = 15e6;
 const ADAPTER_GRAPH_BYTES_PER_BLOCK = 6e6;
-/** Bytes in use at the peak for each byte that is kept: gradients of activations, temporary tensors, what malloc holds beside them. */
-const ACTIVATION_FACTOR = { trained: 1.75, frozen: 1.5 };
-/** Further copies of what trains while it is updated: clipped gradients, decayed shares. */
-const UPDATE_COPIES = 1.5;
-/** A·B beside W + γ·A·B while the latter is formed. */
-const MERGE_SHARE = 0.5;
+/** Share of the smaller of gradients and kept activations that is there while the larger is whole: the one goes as the other comes. */
+const OVERLAP = 0.6;
 
 /** Bytes by what they are for. `totalBytes` is the sum of the others. */
 export interface PredictedMemory {
-  /** Node, TensorFlow's libraries, the program's graph. */
+  /** Node, TensorFlow's libraries, the program's graph: fitted, not counted. */
   processBytes: number;
   weightBytes: number;
   gradientBytes: number;
@@ -35,12 +32,10 @@ export interface PredictedMemory {
   optimizerBytes: number;
   /** Weights of the last snapshot, averaged copies, sums over micro-batches. */
   copiesBytes: number;
-  /** W + γ·A·B of adapted layers, kept from the forward to the backward pass. */
+  /** W + γ·A·B of layers that are adapted by their weights, kept from the forward to the backward pass. */
   mergedBytes: number;
-  /** What one micro-batch keeps for its backward pass. */
+  /** What one micro-batch keeps for its backward pass, as far as it stands beside the gradients when memory peaks. */
   activationBytes: number;
-  /** Temporary tensors, and what the allocator holds beside those in use: fitted, not counted. */
-  workspaceBytes: number;
   totalBytes: number;
 }
 
@@ -50,9 +45,10 @@ type PredictedConfig = Pick<ResolvedConfig, 'model' | 'train' | 'prelora' | 'con
 export function predictMemory(config: PredictedConfig, phase: Phase, ranks: Ranks): PredictedMemory {
   const { model, train } = config;
   const { memory, parameters } = phaseCost(config, phase, ranks, train.microBatch);
-  const activationBytes = train.microBatch * keptBytes(model);
-  const mergedBytes = phase === 'full' ? 0 : watchedBytes(model, adaptedModules(config, ranks));
-  const hasAdapters = mergedBytes > 0;
+  const keptBytes = train.microBatch * keptPerImage(model);
+  const larger = Math.max(keptBytes, memory.gradients);
+  const mergedBytes = phase === 'full' ? 0 : mergedWeights(config, ranks);
+  const hasAdapters = phase !== 'full' && adaptedModules(config, ranks).length > 0;
   const parts = {
     processBytes: LIBRARY_BYTES + model.depth * (GRAPH_BYTES_PER_BLOCK + (hasAdapters ? ADAPTER_GRAPH_BYTES_PER_BLOCK : 0)),
     weightBytes: memory.weights,
@@ -60,22 +56,25 @@ export function predictMemory(config: PredictedConfig, phase: Phase, ranks: Rank
     optimizerBytes: memory.moments,
     copiesBytes: copies(config, parameters.trainable),
     mergedBytes,
-    activationBytes,
-    workspaceBytes:
-      (ACTIVATION_FACTOR[phase === 'lora' ? 'frozen' : 'trained'] - 1) * activationBytes +
-      UPDATE_COPIES * memory.gradients +
-      MERGE_SHARE * mergedBytes,
+    activationBytes: larger + OVERLAP * (keptBytes + memory.gradients - larger) - memory.gradients,
   };
   return { ...parts, totalBytes: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0) };
 }
 
 /**
  * Kept per image between forward and backward: the input of every block part, normalised inputs, q, k, v, mixed values, and the hidden
- * values before and after GELU (8·D + 2·hidden per token and block), and the attention weights once.
+ * values before and after GELU (8·D + 2·hidden per token and block). Attention weights are computed again, not kept.
  */
-function keptBytes(model: ModelShape): number {
-  const tokens = tokenCount(model);
-  return BYTES * model.depth * (tokens * (8 * model.embedDim + 2 * hiddenDim(model)) + model.numHeads * tokens ** 2);
+function keptPerImage(model: ModelShape): number {
+  return BYTES * model.depth * tokenCount(model) * (8 * model.embedDim + 2 * hiddenDim(model));
+}
+
+/** W + γ·A·B of the adapted linears that are not computed by rows (adapterForm.ts). */
+function mergedWeights(config: PredictedConfig, ranks: Ranks): number {
+  const { model, train } = config;
+  const rows = train.microBatch * tokenCount(model);
+  const byWeights = adaptedModules(config, ranks).filter((module) => !adaptsRows(rows, linearShape(model, placeOf(module).family)));
+  return watchedBytes(model, byWeights);
 }
 
 function copies({ model, train, prelora }: PredictedConfig, trainable: number): number {

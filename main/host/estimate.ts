@@ -139,7 +139,7 @@ export function predictPhase(
     gradientBytes: memory.gradientBytes,
     optimizerBytes: memory.optimizerBytes,
     activationBytes: memory.activationBytes,
-    workspaceBytes: memory.processBytes + memory.copiesBytes + memory.mergedBytes + memory.workspaceBytes,
+    workspaceBytes: memory.processBytes + memory.copiesBytes + memory.mergedBytes,
     totalBytes: memory.totalBytes,
     imagesPerSecond: predictImagesPerSecond(config, phase, ranks, speed),
     measured: false,

@@ -1,6 +1,6 @@
 /**
  * The predicted peak against measured ones: VmHWM of fresh processes that did four or more updates of that phase and nothing else, with
- * TensorFlow 2.21 on Linux x64, two cores (`prelora bench`, column peak). 15 % is the goal of issue 3.
+ * TensorFlow 2.21 and our kernels on Linux x64, two cores (`prelora bench`, column peak). 15 % is the goal of issue 3.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -15,21 +15,19 @@ function caseNamed(name: string, batch?: number): BenchCase {
 }
 
 const MEASURED_MEGABYTES = [
-  ['ti65', 8, 'full', 791],
-  ['ti65', 32, 'full', 1174],
-  ['ti65', 64, 'full', 1663],
-  ['s65', 32, 'full', 1245],
-  ['ti197', 8, 'full', 1070],
-  ['b197', 2, 'full', 2781],
-  ['ti65', 8, 'lora', 792],
-  ['ti65', 32, 'lora', 1128],
-  ['ti65', 64, 'lora', 1626],
-  ['s65', 32, 'lora', 1170],
-  ['ti197', 8, 'lora', 1061],
-  ['b197', 2, 'lora', 1969],
+  ['ti65', 32, 'full', 968],
+  ['s65', 32, 'full', 974],
+  ['ti197', 8, 'full', 880],
+  ['b197', 2, 'full', 2063],
+  ['l197', 1, 'full', 5951],
+  ['ti65', 32, 'lora', 935],
+  ['s65', 32, 'lora', 916],
+  ['ti197', 8, 'lora', 873],
+  ['b197', 2, 'lora', 1254],
+  ['l197', 1, 'lora', 2308],
 ] as const;
 
-test.each(MEASURED_MEGABYTES)('%s in batches of %d, phase %s: within 15 %% of %d MB', (name, batch, phase, megabytes) => {
+test.each(MEASURED_MEGABYTES)('%s in batches of %d, phase %s: near %d MB', (name, batch, phase, megabytes) => {
   const { config, ranks } = setupOf(caseNamed(name, batch), { phase, threads: 2 });
   const ratio = predictMemory(config, phase, ranks).totalBytes / (megabytes * 1e6);
   expect(Math.abs(ratio - 1)).toBeLessThan(0.15);
@@ -41,18 +39,15 @@ test('the parts add up to the total', () => {
   expect(Object.values(parts).reduce((sum, bytes) => sum + bytes)).toBeCloseTo(totalBytes, 3);
 });
 
-test('a larger micro-batch never needs less, and only activations and working space grow', () => {
+test('a larger micro-batch never needs less, and only activations and merged weights grow', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 64 }), fc.constantFrom('full', 'warmup', 'lora'), (batch, phase) => {
       const setup = (size: number) => setupOf(caseNamed('s65', size), { phase, threads: 2 });
       const [small, large] = [batch, batch + 1].map((size) => predictMemory(setup(size).config, phase, setup(size).ranks));
       expect(large?.totalBytes).toBeGreaterThan(small?.totalBytes as number);
-      expect({ ...large, activationBytes: 0, workspaceBytes: 0, totalBytes: 0 }).toEqual({
-        ...small,
-        activationBytes: 0,
-        workspaceBytes: 0,
-        totalBytes: 0,
-      });
+      // Adapters pass from rows to weights where the rows get many.
+      const apart = { activationBytes: 0, mergedBytes: 0, totalBytes: 0 };
+      expect({ ...large, ...apart }).toEqual({ ...small, ...apart });
     }),
   );
 });
