@@ -110,7 +110,7 @@ function prelora(...args: string[]): ChildProcess {
 }
 
 const { nativeEnvironment } = await import('../../main/engine/environment.ts');
-const NATIVE = nativeEnvironment({ threads: null, xla: false, engine: null });
+const NATIVE = nativeEnvironment({ threads: null, xla: false, engine: findEngine() });
 
 function finish(child: ChildProcess): Promise<number | null> {
   const said: Buffer[] = [];
