@@ -4,55 +4,21 @@
  */
 
 import { compare, comparedRun } from '../../../main/core/comparison.ts';
-import { phaseSettings } from '../../../main/core/phaseSettings.ts';
-import { previewSwitch } from '../../../main/core/preview.ts';
-import { replay } from '../../../main/core/replay.ts';
 import { parseConfig, resolveWithData } from '../../../main/core/resolveConfig.ts';
-import type { ResolvedConfig } from '../../../main/protocol/config.ts';
-import { RunConfig } from '../../../main/protocol/config.ts';
 import type { PushEvents } from '../../../main/protocol/events.ts';
-import { packSnapshots } from '../../../main/protocol/packedSnapshots.ts';
 import type { EventRecord } from '../../../main/protocol/records.ts';
 import { type ErrorCode, PreloraError, type Reply } from '../../../main/protocol/reply.ts';
-import {
-  type AppDescription,
-  type Distribution,
-  type Estimate,
-  type engineRequests,
-  type HandlersOf,
-  type PhaseSummary,
-  type RunSpace,
-  type RunState,
-  RunState as RunStateSchema,
-  type RunSummary,
-  type WhatIfSettings,
-} from '../../../main/protocol/requests.ts';
-import type { Phase, RunStatus, StatusFile } from '../../../main/protocol/run.ts';
-import { CLASS_NAMES, DATA_FACTS, type History, makeHistory, noise, protocolCost, type RunPlan, ranksFile, timeAt } from './history.ts';
+import type { engineRequests, HandlersOf, RunSummary } from '../../../main/protocol/requests.ts';
+import type { RunStatus } from '../../../main/protocol/run.ts';
+import { distribution, evaluate, inspect } from './answers.ts';
+import { describeApp } from './application.ts';
+import { previewOf, replayOf } from './decisions.ts';
+import { estimate, problems } from './estimates.ts';
+import { CLASS_NAMES, DATA_FACTS, GIB, makeHistory, makeOdd, protocolCost, type RunPlan, timeAt } from './history.ts';
 import { picture } from './pictures.ts';
 import { ScriptedQueue } from './queue.ts';
-
-const GIB = 2 ** 30;
-
-interface ScriptedRun {
-  history: History;
-  config: ResolvedConfig;
-  status: RunStatus;
-  step: number;
-  tags: string[];
-  note: string;
-  archived: boolean;
-  trashed: boolean;
-  /** Its older checkpoints were removed. */
-  cleaned: boolean;
-  problem: string | null;
-  message: string | null;
-  sequence: number;
-  extra: EventRecord[];
-  /** Step of a switch by the user, beside the rule's. */
-  switchStep: number | null;
-  freezeStep: number | null;
-}
+import { type ScriptedRun, spaceOf, stateOf, statusOf, summaryOf } from './run.ts';
+import { fromYaml, toYaml } from './yaml.ts';
 
 /** A run to begin with. */
 export type ScriptedPlan = RunPlan & { status: RunStatus; tags?: string[]; problem?: string; odd?: boolean };
@@ -145,7 +111,7 @@ export class ScriptedEngine {
       epochs: fresh(epochs),
       snapshots: fresh(snapshots),
       events: [...fresh(run.history.events), ...events],
-      status: this.#status(run),
+      status: statusOf(run),
       activity: run.status === 'running' ? 'training' : run.status,
       etaSeconds: (run.history.totalSteps - run.step) * 0.103,
     });
@@ -162,24 +128,6 @@ export class ScriptedEngine {
 
   propose(runId: string): void {
     this.emit('switch:proposed', { runId, step: this.#run(runId).step, dueStep: null });
-  }
-
-  /** Finished runs have two checkpoints that nothing keeps. */
-  #space(run: ScriptedRun): RunSpace {
-    const isLive = ['running', 'paused', 'diverged'].includes(run.status);
-    const removable: RunSpace['removable'] = [
-      { step: 1200, bytes: 82e6, reason: 'older' },
-      { step: 2400, bytes: 82e6, reason: 'abandoned' },
-    ];
-    const { sizeBytes, runId, status } = this.#summary(run);
-    return {
-      runId,
-      name: status.name,
-      bytes: sizeBytes,
-      checkpointBytes: 246e6,
-      removable: run.cleaned ? [] : removable,
-      blocked: isLive ? 'a trainer has it open; stop the run first' : null,
-    };
   }
 
   #create(config: ConfigLike): { runId: string } {
@@ -210,7 +158,7 @@ export class ScriptedEngine {
   }
 
   readonly handlers = {
-    'app:describe': async () => this.#describe(),
+    'app:describe': async () => describeApp(),
     'app:diagnose': async ({ runId }) => ({
       fileName: 'prelora-diagnostics-20261123-0822.zip',
       files: [
@@ -229,7 +177,7 @@ export class ScriptedEngine {
           'The data root /data/prelora cannot be read: permission denied. Check its owner, then retry.',
         );
       }
-      const rows = [...this.#runs.values()].filter((run) => !run.trashed).map((run) => this.#summary(run));
+      const rows = [...this.#runs.values()].filter((run) => !run.trashed).map((run) => summaryOf(run));
       return [...rows, ...copiesOf(rows, this.#options.copies ?? 0)];
     },
     'runs:rename': async ({ runId, name }) => {
@@ -250,14 +198,14 @@ export class ScriptedEngine {
       this.#run(runId).trashed = false;
     },
     'storage:preview': async () => {
-      const runs = [...this.#runs.values()].filter((run) => !run.trashed).map((run) => this.#space(run));
+      const runs = [...this.#runs.values()].filter((run) => !run.trashed).map((run) => spaceOf(run));
       return { runs: runs.sort((a, b) => b.bytes - a.bytes), freeDiskBytes: 81 * GIB };
     },
     'storage:clean': async ({ runs }) => {
       let bytes = 0;
       for (const { runId, steps } of runs) {
         const run = this.#run(runId);
-        bytes += this.#space(run)
+        bytes += spaceOf(run)
           .removable.filter(({ step }) => steps.includes(step))
           .reduce((sum, one) => sum + one.bytes, 0);
         run.cleaned = true;
@@ -303,7 +251,7 @@ export class ScriptedEngine {
       return this.#create(config as ConfigLike);
     },
     'run:sample': async () => this.#create({ preset: 'sample', data: { source: 'sample' } }),
-    'run:state': async ({ runId }) => this.#state(this.#run(runId)),
+    'run:state': async ({ runId }) => stateOf(this.#run(runId), this.#options.classCount ?? null),
     'run:unsubscribe': async () => {},
     'frames:ack': async () => {},
     'run:pause': async ({ runId }) => this.#enter(runId, 'paused', 'paused'),
@@ -346,7 +294,7 @@ export class ScriptedEngine {
       await this.#queue.handlers['queue:add']({ orders: forks.map((fork) => ({ config: { name: fork }, fallback: null, study: null })) });
       return { runIds: forks };
     },
-    'switch:preview': async ({ runId, settings }) => this.#preview(this.#run(runId), settings),
+    'switch:preview': async ({ runId, settings }) => previewOf(this.#run(runId), settings),
     'switch:trial': async ({ runId, ranks }) => {
       const { config } = this.#run(runId);
       this.emit('task:progress', { task: 'switch:trial', message: 'step 12 of 20', fraction: 0.6 });
@@ -373,7 +321,7 @@ export class ScriptedEngine {
       run.step = to ?? run.step;
       this.#journal(runId, 'undone', { from: run.step, to });
     },
-    replay: async ({ runId, settings }) => this.#replay(this.#run(runId), settings),
+    replay: async ({ runId, settings }) => replayOf(this.#run(runId), settings),
     evaluate: async ({ runId, checkpoint }) => evaluate(this.#run(runId), checkpoint, this.#options.classCount ?? CLASS_NAMES.length),
     'data:images': async ({ indices }) =>
       indices.map((index) => ({ index, image: picture(index % CLASS_NAMES.length, index), path: `val/${index}.png` })),
@@ -431,47 +379,8 @@ export class ScriptedEngine {
     this.emit('runs:changed', { runIds: [runId] });
   }
 
-  #phase(run: ScriptedRun): Phase {
-    if (run.freezeStep !== null && run.step >= run.freezeStep) return 'lora';
-    return run.switchStep !== null && run.step >= run.switchStep ? 'warmup' : 'full';
-  }
-
-  #status(run: ScriptedRun): StatusFile {
-    const { history } = run;
-    const phase = this.#phase(run);
-    const epochs = history.epochs.filter((epoch) => epoch.step <= run.step);
-    const best = epochs.reduce<(typeof epochs)[number] | null>((top, one) => ((one.valTop1 ?? 0) > (top?.valTop1 ?? 0) ? one : top), null);
-    const ranks = Object.fromEntries((history.ranks?.modules ?? []).map(({ module, rank }) => [module, rank]));
-    return {
-      runId: history.plan.runId,
-      name: run.config.name,
-      status: run.status,
-      phase,
-      step: run.step,
-      totalSteps: history.totalSteps,
-      stepsPerEpoch: history.stepsPerEpoch,
-      epoch: Math.floor(run.step / history.stepsPerEpoch),
-      epochs: run.config.train.epochs,
-      segment: 0,
-      switchStep: phase === 'full' ? null : run.switchStep,
-      freezeStep: phase === 'lora' ? run.freezeStep : null,
-      trainableParameters: protocolCost(run.config, phase, ranks, null).trainableParameters,
-      totalParameters: protocolCost(run.config, 'full', {}, null).trainableParameters,
-      best: best && { step: best.step, epoch: best.epoch, valTop1: best.valTop1 ?? 0 },
-      backend: {
-        name: 'tensorflow',
-        version: '2.21.0',
-        device: 'CPU, 2 threads',
-        why: 'the GPU engine is not installed yet',
-        compiled: true,
-      },
-      message: run.message,
-      updatedAt: timeAt(run.step, history),
-    };
-  }
-
   #compared(runId: string) {
-    const { summary, epochs, ranks, phases } = this.#state(this.#run(runId));
+    const { summary, epochs, ranks, phases } = stateOf(this.#run(runId), this.#options.classCount ?? null);
     const status = { ...summary.status, phases };
     return comparedRun({
       runDir: summary.dir,
@@ -482,134 +391,9 @@ export class ScriptedEngine {
       variant: null,
     });
   }
-
-  #summary(run: ScriptedRun): RunSummary {
-    const phase = this.#phase(run);
-    return {
-      runId: run.history.plan.runId,
-      dir: `/data/prelora/runs/${run.history.plan.runId}`,
-      config: run.config,
-      status: this.#status(run),
-      startedAt: timeAt(0, run.history),
-      sizeBytes: 0.31 * GIB + run.step * 40_000,
-      seconds: run.step * 0.103,
-      imagesPerSecond: run.step === 0 ? null : { full: 1240, warmup: 1190, lora: 1560 }[phase],
-      peakMemoryBytes: run.step === 0 ? null : { full: 5.31, warmup: 5.38, lora: 5.24 }[phase] * GIB,
-      tags: run.tags,
-      note: run.note,
-      archived: run.archived,
-      study: null,
-      problem: run.problem,
-    };
-  }
-
-  #state(run: ScriptedRun): RunState {
-    if (run.problem) throw new PreloraError('run-damaged', run.problem);
-    const upTo = <T extends { step: number }>(records: readonly T[]): T[] => records.filter(({ step }) => step <= run.step);
-    const { history } = run;
-    const phase = this.#phase(run);
-    return RunStateSchema.parse({
-      summary: this.#summary(run),
-      metrics: upTo(history.metrics),
-      epochs: upTo(history.epochs),
-      snapshots: packSnapshots(upTo(history.snapshots), toBase64),
-      events: [...upTo(history.events), ...run.extra],
-      abandoned: { metrics: [], epochs: [] },
-      ranks: phase === 'full' ? null : history.ranks,
-      phases: this.#phases(run, phase),
-      checkpoints: [
-        { step: Math.max(0, run.step - 250), phase, pinned: false, bytes: 0.032 * GIB },
-        ...(run.switchStep !== null && phase !== 'full' ? [{ step: run.switchStep, phase: 'full', pinned: true, bytes: 0.032 * GIB }] : []),
-      ],
-      classNames: this.#options.classCount ? Array.from({ length: this.#options.classCount }, (_, i) => `class ${i}`) : CLASS_NAMES,
-      live: run.status === 'running' || run.status === 'paused',
-      sequence: run.sequence,
-    });
-  }
-
-  #phases(run: ScriptedRun, now: Phase): PhaseSummary[] {
-    const { history } = run;
-    const ranks = Object.fromEntries((history.ranks?.modules ?? []).map(({ module, rank }) => [module, rank]));
-    const reached = { full: ['full'], warmup: ['full', 'warmup'], lora: ['full', 'warmup', 'lora'] }[now] as Phase[];
-    const start = { full: 0, warmup: run.switchStep ?? 0, lora: run.freezeStep ?? 0 };
-    return reached.map((phase, index) => {
-      const next = reached[index + 1];
-      const imagesPerSecond = { full: 1240, warmup: 1190, lora: 1560 }[phase];
-      return {
-        phase,
-        startStep: start[phase],
-        endStep: next ? start[next] : run.status === 'finished' ? run.step : null,
-        imagesPerSecond,
-        stepMsMedian: (1000 * run.config.train.batchSize) / imagesPerSecond,
-        peakMemoryBytes: { full: 5.31, warmup: 5.38, lora: 5.24 }[phase] * GIB,
-        trainableParameters: protocolCost(run.config, phase, ranks, null).trainableParameters,
-      };
-    });
-  }
-
-  #snapshots(run: ScriptedRun) {
-    return run.history.snapshots.filter(({ step }) => step <= run.step && (run.switchStep === null || step <= run.switchStep));
-  }
-
-  #preview(run: ScriptedRun, settings: WhatIfSettings) {
-    const length = { stepsPerEpoch: run.history.stepsPerEpoch, totalSteps: run.history.totalSteps };
-    const proposed: ResolvedConfig = { ...run.config, prelora: { ...run.config.prelora, ...definedOnly(settings) } };
-    const preview = previewSwitch({ snapshots: this.#snapshots(run), present: run.config, proposed, length });
-    const ranks = preview.plan?.ranks ?? {};
-    return {
-      step: run.step,
-      passes: preview.verdict.passes,
-      words: preview.verdict.words,
-      ranks: ranksFile(run.step, preview),
-      problem: preview.planError?.message ?? null,
-      now: protocolCost(run.config, 'full', {}, 1250),
-      warmup: preview.plan && protocolCost(proposed, 'warmup', ranks, 1180),
-      lora: preview.plan && protocolCost(proposed, 'lora', ranks, 1600),
-      pace: preview.plan && { jointSteps: phaseSettings(proposed, length).jointSteps, warmup: 1180 / 1250, lora: 1600 / 1250 },
-    };
-  }
-
-  #replay(run: ScriptedRun, settings: WhatIfSettings) {
-    const length = { stepsPerEpoch: run.history.stepsPerEpoch, totalSteps: run.history.totalSteps };
-    const config: ResolvedConfig = { ...run.config, prelora: { ...run.config.prelora, ...definedOnly(settings) } };
-    const place = phaseSettings(config, length);
-    const result = replay(this.#snapshots(run), { ...place.config, ...place });
-    const { switchStep, windows, ranks, reasons } = result;
-    return {
-      switchStep,
-      windows: windows.map((window) => ({ ...window, families: window.families as Record<string, number> })),
-      ranks,
-      reasons,
-    };
-  }
-
-  #describe(): AppDescription {
-    return {
-      version: '0.1.0',
-      platform: 'linux-x64',
-      host: 'browser',
-      cores: 2,
-      memoryBytes: 7.6 * GIB,
-      dataRoot: '/home/ada/.local/share/prelora-workbench',
-      presets: [
-        {
-          name: 'sample',
-          title: 'Sample',
-          summary: 'A few minutes on two cores: settles fast, to show the switch.',
-          config: { data: { source: 'sample' } },
-        },
-        { name: 'fashion-mnist', title: 'Fashion-MNIST', summary: 'The whole set, ViT-Ti width 96.', config: SCRIPTED_CONFIG },
-      ],
-      engines: [
-        { name: 'tensorflow', available: true, version: '2.21.0', device: 'CPU', why: 'In use. No GPU found by the driver.' },
-        { name: 'wasm', available: true, version: '4.22.0', device: 'CPU, 1 thread', why: 'Always there; slower than TensorFlow.' },
-      ],
-      installableEngines: ['gpu'],
-      installing: null,
-      configSchema: RunConfig.toJSONSchema({ io: 'input' }),
-    };
-  }
 }
+
+type ConfigLike = { preset?: string; name?: string; train?: object; model?: object; data?: object; prelora?: object };
 
 /** Rows with names of their own, for a table of thousands. */
 function copiesOf(rows: readonly RunSummary[], count: number): RunSummary[] {
@@ -617,182 +401,4 @@ function copiesOf(rows: readonly RunSummary[], count: number): RunSummary[] {
     const row = rows[i % rows.length] as RunSummary;
     return { ...row, runId: `copy-${i}`, status: { ...row.status, runId: `copy-${i}`, name: `copy ${i}` } };
   });
-}
-
-/** A loss that is no number, metrics and accuracies that are missing, a kind of event nobody knows, a clock that jumps back. */
-function makeOdd({ metrics, epochs, events }: History): void {
-  for (const record of metrics) {
-    if (record.step % 500 === 0) record.loss = Number.NaN;
-    if (record.step > 1000 && record.step < 1500) Object.assign(record, { imagesPerSecond: null, memoryBytes: null, stepMs: null });
-  }
-  for (const epoch of epochs) if (epoch.epoch % 3 === 0) Object.assign(epoch, { valTop1: null, valTop5: null, valLoss: null });
-  const first = events[0];
-  if (!first) return;
-  events.push({
-    ...first,
-    kind: 'teleported',
-    step: 2000,
-    time: '1999-12-31T23:59:59.000Z',
-    by: 'program',
-    detail: { words: 'from the future' },
-  });
-  events.sort((a, b) => a.step - b.step);
-}
-
-/** As Node's Buffer writes it. */
-export function toBase64(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text);
-}
-
-type ConfigLike = { preset?: string; name?: string; train?: object; model?: object; data?: object; prelora?: object };
-
-export const SCRIPTED_CONFIG = {
-  model: { size: 'custom' as const, imageSize: 32, patchSize: 4, embedDim: 192, depth: 12, numHeads: 3 },
-  data: { source: 'fashion-mnist' },
-  train: { epochs: 60, batchSize: 128, lrWarmupSteps: 500 },
-  prelora: { tau: 0.8, zeta: 5, snapshotEvery: 250, jointSteps: 1000 },
-};
-
-function definedOnly(settings: WhatIfSettings): object {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
-}
-
-function problems(config: unknown): { field: string; message: string }[] {
-  try {
-    resolveWithData(parseConfig(config), DATA_FACTS);
-    return [];
-  } catch (error) {
-    if (error instanceof PreloraError) return [{ field: error.field ?? '', message: error.message }];
-    throw error;
-  }
-}
-
-function estimate(config: unknown, measured: boolean): Estimate {
-  const found = problems(config);
-  const nothing = { full: null, warmup: null, lora: null, parameters: null, stepsPerEpoch: null, totalSteps: null, firstTestStep: null };
-  const machine = { freeMemoryBytes: 7.6 * GIB, freeDiskBytes: 81 * GIB };
-  if (found.length > 0) return { problems: found, ...nothing, secondsEstimate: null, checkpointBytes: null, ...machine };
-  const resolved = resolveWithData(parseConfig(config), DATA_FACTS);
-  const stepsPerEpoch = Math.floor(DATA_FACTS.trainCount / resolved.train.batchSize);
-  const totalSteps = stepsPerEpoch * resolved.train.epochs;
-  const settings = phaseSettings(resolved, { stepsPerEpoch, totalSteps });
-  const cost = (phase: Phase, rate: number) => ({ ...protocolCost(resolved, phase, {}, rate), measured });
-  const full = cost('full', 1250);
-  return {
-    problems: [],
-    parameters: full.trainableParameters,
-    full,
-    warmup: cost('warmup', 1180),
-    lora: cost('lora', 1600),
-    stepsPerEpoch,
-    totalSteps,
-    firstTestStep:
-      Math.ceil(settings.minStep / settings.snapshotEvery) * settings.snapshotEvery +
-      (resolved.prelora.windowSize - 1) * settings.snapshotEvery,
-    secondsEstimate: (totalSteps * resolved.train.batchSize) / 1250,
-    checkpointBytes: full.trainableParameters * 12,
-    ...machine,
-  };
-}
-
-function inspect(data: unknown) {
-  const { source } = data as { source?: string };
-  if (source?.startsWith('/missing'))
-    throw new PreloraError('data-not-found', `data.source ${source}: there is no such folder. Check the path.`, 'data.source');
-  return {
-    source: source ?? 'sample',
-    kind: 'IDX',
-    classNames: CLASS_NAMES,
-    channels: 1,
-    trainCount: DATA_FACTS.trainCount,
-    valCount: 10_000,
-    valOrigin: 'the test files of the source',
-    classCounts: CLASS_NAMES.map((name) => ({ name, train: 3200, val: 1000 })),
-    mean: DATA_FACTS.mean,
-    std: DATA_FACTS.std,
-    skipped: [{ path: 'train/Bag/0441.png', reason: 'truncated after 312 bytes' }],
-    thumbnails: Array.from({ length: 24 }, (_, index) => ({ label: CLASS_NAMES[index % 10] ?? '', image: picture(index % 10, index) })),
-  };
-}
-
-/** A bell per checkpoint, narrower the later; the first checkpoint has no update. */
-function distribution(kind: Distribution['kind'], module: string, items: { step: number; before: number | null }[]): Distribution {
-  const scale = { weight: 0.1, update: 0.01, gradient: 0.001 }[kind];
-  const edges = Array.from({ length: 61 }, (_, i) => scale * (i / 10 - 3));
-  const series = items.map(({ step, before }) => {
-    if (kind === 'update' && before === null) return null;
-    const std = scale * (0.5 + 250 / (step + 250));
-    const counts = edges
-      .slice(0, -1)
-      .map((edge, i) => Math.round(36_864 * 0.06 * Math.exp(-((edge / std) ** 2) / 2) * (1 + 0.1 * noise(i, step, module.length))));
-    return { counts, mean: 0, std, min: -3 * scale, max: 3 * scale, count: counts.reduce((sum, one) => sum + one, 0) };
-  });
-  return { kind, edges, series };
-}
-
-function evaluate(run: ScriptedRun, checkpoint: 'last' | 'best' | number, classes: number) {
-  const epoch = run.history.epochs.filter(({ step }) => step <= run.step).at(-1);
-  if (!epoch) throw new PreloraError('not-found', 'There is no checkpoint yet; the first comes at step 250.');
-  const names = Array.from({ length: classes });
-  const confusion = names.map((_, truth) => {
-    const row = names.map((_, predicted) =>
-      predicted === truth || predicted > 9 ? 0 : Math.round(Math.max(0, 24 * noise(truth, predicted, 9))),
-    );
-    row[truth] = 1000 - row.reduce((sum, value) => sum + value, 0);
-    return row;
-  });
-  const images = Array.from({ length: 60 }, (_, index) => ({
-    index,
-    truth: index % 10,
-    predicted: (index * 7 + 3) % 10,
-    loss: 4.8 - 0.07 * index,
-  }));
-  const correct = confusion.reduce((sum, row, index) => sum + (row[index] ?? 0), 0);
-  const step = typeof checkpoint === 'number' ? checkpoint : epoch.step;
-  return {
-    step,
-    valLoss: epoch.valLoss ?? 0,
-    valTop1: correct / (1000 * classes),
-    valTop5: epoch.valTop5 ?? 0,
-    count: 1000 * classes,
-    confusion,
-    images,
-  };
-}
-
-/** Enough YAML for a config: two levels, JSON values. The real host uses the yaml package. */
-function toYaml(config: unknown): string {
-  return Object.entries(config as object)
-    .map(([key, value]) =>
-      value !== null && typeof value === 'object'
-        ? `${key}:\n${Object.entries(value)
-            .map(([name, inner]) => `  ${name}: ${JSON.stringify(inner)}`)
-            .join('\n')}`
-        : `${key}: ${JSON.stringify(value)}`,
-    )
-    .join('\n');
-}
-
-function fromYaml(text: string): Record<string, unknown> {
-  const root: Record<string, unknown> = {};
-  let section: Record<string, unknown> = root;
-  for (const line of text.split('\n')) {
-    const match = /^(\s*)([\w.]+):\s*(.*)$/.exec(line);
-    if (!match) continue;
-    const [, indent, key, value] = match as unknown as [string, string, string, string];
-    if (indent === '') section = root;
-    if (value === '') {
-      section = {};
-      root[key] = section;
-    } else {
-      try {
-        section[key] = JSON.parse(value);
-      } catch {
-        section[key] = value;
-      }
-    }
-  }
-  return root;
 }

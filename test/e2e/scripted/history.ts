@@ -12,7 +12,7 @@ import type { Phase } from '../../../main/protocol/run.ts';
 
 export const CLASS_NAMES = ['T-shirt', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'];
 export const DATA_FACTS = { trainCount: 32_000, channels: 1, numClasses: 10, mean: [0.286], std: [0.353] };
-const GIB = 2 ** 30;
+export const GIB = 2 ** 30;
 const START = Date.parse('2026-11-23T08:00:00Z');
 
 export interface RunPlan {
@@ -232,4 +232,24 @@ export function protocolCost(config: ResolvedConfig, phase: Phase, ranks: Record
     imagesPerSecond,
     measured: false,
   };
+}
+
+/** A loss that is no number, metrics and accuracies that are missing, a kind of event nobody knows, a clock that jumps back. */
+export function makeOdd({ metrics, epochs, events }: History): void {
+  for (const record of metrics) {
+    if (record.step % 500 === 0) record.loss = Number.NaN;
+    if (record.step > 1000 && record.step < 1500) Object.assign(record, { imagesPerSecond: null, memoryBytes: null, stepMs: null });
+  }
+  for (const epoch of epochs) if (epoch.epoch % 3 === 0) Object.assign(epoch, { valTop1: null, valTop5: null, valLoss: null });
+  const first = events[0];
+  if (!first) return;
+  events.push({
+    ...first,
+    kind: 'teleported',
+    step: 2000,
+    time: '1999-12-31T23:59:59.000Z',
+    by: 'program',
+    detail: { words: 'from the future' },
+  });
+  events.sort((a, b) => a.step - b.step);
 }

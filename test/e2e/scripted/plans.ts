@@ -1,5 +1,6 @@
 /** The runs of each scenario: a few ordinary ones, none, or one that is as long and deep as the page must bear. */
-import { SCRIPTED_CONFIG, type ScriptedOptions, type ScriptedPlan } from './engine.ts';
+import { SCRIPTED_CONFIG } from './application.ts';
+import type { ScriptedOptions, ScriptedPlan } from './engine.ts';
 
 /**
  * `full` is the ordinary one; `many` lists 10,000 runs; `deep` has 48 layers and 1,000 classes; `long` 24 layers and 500 snapshots;

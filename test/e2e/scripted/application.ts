@@ -1,0 +1,38 @@
+/** What the fake engine says of the program and the machine, and the config that its runs start from. */
+import { RunConfig } from '../../../main/protocol/config.ts';
+import type { AppDescription } from '../../../main/protocol/requests.ts';
+import { GIB } from './history.ts';
+
+export const SCRIPTED_CONFIG = {
+  model: { size: 'custom' as const, imageSize: 32, patchSize: 4, embedDim: 192, depth: 12, numHeads: 3 },
+  data: { source: 'fashion-mnist' },
+  train: { epochs: 60, batchSize: 128, lrWarmupSteps: 500 },
+  prelora: { tau: 0.8, zeta: 5, snapshotEvery: 250, jointSteps: 1000 },
+};
+
+export function describeApp(): AppDescription {
+  return {
+    version: '0.1.0',
+    platform: 'linux-x64',
+    host: 'browser',
+    cores: 2,
+    memoryBytes: 7.6 * GIB,
+    dataRoot: '/home/ada/.local/share/prelora-workbench',
+    presets: [
+      {
+        name: 'sample',
+        title: 'Sample',
+        summary: 'A few minutes on two cores: settles fast, to show the switch.',
+        config: { data: { source: 'sample' } },
+      },
+      { name: 'fashion-mnist', title: 'Fashion-MNIST', summary: 'The whole set, ViT-Ti width 96.', config: SCRIPTED_CONFIG },
+    ],
+    engines: [
+      { name: 'tensorflow', available: true, version: '2.21.0', device: 'CPU', why: 'In use. No GPU found by the driver.' },
+      { name: 'wasm', available: true, version: '4.22.0', device: 'CPU, 1 thread', why: 'Always there; slower than TensorFlow.' },
+    ],
+    installableEngines: ['gpu'],
+    installing: null,
+    configSchema: RunConfig.toJSONSchema({ io: 'input' }),
+  };
+}
