@@ -70,10 +70,16 @@ export function formatPoints(value: Value): string {
 export function formatChange(value: Value | 'inf', threshold?: number): string {
   if (value === 'inf' || value === Number.POSITIVE_INFINITY) return '∞ %';
   if (isMissing(value)) return DASH;
-  for (let digits = 2; digits < 10; digits++) {
+  for (let digits = changeDigits(value); digits < 10; digits++) {
     if (threshold === undefined || keepsSide(value, threshold, digits)) return `${fixed(value, digits)} %`;
   }
   return `${value} %`;
+}
+
+/** Two, and below 0.1 as many as two figures need: after the switch changes are small, and 0.00 would tell nothing. */
+function changeDigits(value: number): number {
+  const magnitude = Math.abs(value);
+  return magnitude === 0 || magnitude >= 0.0995 ? 2 : Math.min(5, 1 - Math.floor(Math.log10(magnitude)));
 }
 
 function keepsSide(value: number, threshold: number, digits: number): boolean {
@@ -93,9 +99,9 @@ export function formatLr(value: Value): string {
 }
 
 /** Bytes in binary units: `2.31 GiB`, `840 MiB`, `12 KiB`. */
-export function formatBytes(value: Value): string {
+export function formatBytes(value: Value, like: Value = value): string {
   if (isMissing(value)) return DASH;
-  const magnitude = Math.abs(value);
+  const magnitude = Math.abs(like ?? value);
   if (magnitude >= 100 * 2 ** 30) return `${fixed(value / 2 ** 30, 0)} GiB`;
   if (magnitude >= 2 ** 30) return `${fixed(value / 2 ** 30, 2)} GiB`;
   if (magnitude >= 2 ** 20) return `${fixed(value / 2 ** 20, 0)} MiB`;
@@ -104,8 +110,8 @@ export function formatBytes(value: Value): string {
 }
 
 /** Throughput: `1,240 img/s`; below 100 with one decimal. */
-export function formatRate(value: Value): string {
-  return isMissing(value) ? DASH : `${fixed(value, value < 100 ? 1 : 0)} img/s`;
+export function formatRate(value: Value, like: Value = value): string {
+  return isMissing(value) ? DASH : `${fixed(value, (like ?? value) < 100 ? 1 : 0)} img/s`;
 }
 
 /** Time of a step: `413 ms`; below 10 with one decimal. */
@@ -122,6 +128,13 @@ export function formatParameters(value: Value): string {
   return formatCount(value);
 }
 
+/** Multiply-adds, three figures: `1.09 G`, `857 M`. */
+export function formatOperations(value: Value): string {
+  if (isMissing(value)) return DASH;
+  const [size, name] = value >= 1e9 ? [1e9, 'G'] : [1e6, 'M'];
+  return `${significant(value / size, 3)} ${name}`;
+}
+
 const UNITS: readonly [name: string, seconds: number][] = [
   ['d', 86_400],
   ['h', 3600],
@@ -129,13 +142,19 @@ const UNITS: readonly [name: string, seconds: number][] = [
   ['s', 1],
 ];
 
-/** A duration in seconds, two units at most: `45 s`, `12 min`, `1 h 40 min`, `2 d 3 h`. */
-export function formatDuration(seconds: Value): string {
+/** A duration in seconds, two units at most: `45 s`, `12 min`, `1 h 40 min`, `2 d 3 h`; beside another one, in the smaller unit of that. */
+export function formatDuration(seconds: Value, like: Value = seconds): string {
   if (isMissing(seconds) || !Number.isFinite(seconds)) return DASH;
   const total = Math.max(0, Math.round(seconds));
-  if (total < 60) return `${total} s`;
-  if (total < 3600) return `${Math.round(total / 60)} min`;
-  const index = UNITS.findIndex(([, size]) => total >= size);
+  const size = Math.max(0, Math.round(like ?? seconds));
+  if (size < 60) return `${total} s`;
+  if (size < 3600) return `${Math.round(total / 60)} min`;
+  const index = UNITS.findIndex(([, unit]) => size >= unit);
+  const [minorName, minorSize] = UNITS[index + 1] as [string, number];
+  return like === seconds ? inTwoUnits(total, index) : `${Math.round(total / minorSize)} ${minorName}`;
+}
+
+function inTwoUnits(total: number, index: number): string {
   const [name, size] = UNITS[index] as [string, number];
   const [minorName, minorSize] = UNITS[index + 1] as [string, number];
   let major = Math.floor(total / size);
@@ -162,13 +181,22 @@ export function formatClock(time: Date): string {
   return time.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
 }
 
-/** Mean ± spread with its n, the unit once: `88.4 ± 0.2 % (n = 3)`. A single run has no spread. */
-export function formatSpread({ mean, std, n }: { mean: number; std: number | null; n: number }, format: (value: number) => string): string {
+/** How a figure is written; `like` is the value whose unit and decimals it takes, itself where none is given. */
+export type FigureFormat = (value: number, like?: number) => string;
+
+/** Mean ± spread with its n, both in the unit and the decimals of the mean: `88.4 ± 0.2 % (n = 3)`. A single run has no spread. */
+export function formatSpread({ mean, std, n }: { mean: number; std: number | null; n: number }, format: FigureFormat): string {
   if (std === null) return `${format(mean)} (n = ${n})`;
+  const spread = format(std, mean);
   const unit = /\s[^\d\s]+$/.exec(format(mean))?.[0] ?? '';
-  const isShared = unit !== '' && format(std).endsWith(unit);
+  const isShared = unit !== '' && spread.endsWith(unit);
   const figure = isShared ? format(mean).slice(0, -unit.length) : format(mean);
-  return `${figure} ± ${format(std)} (n = ${n})`;
+  return `${figure} ± ${spread} (n = ${n})`;
+}
+
+/** Keeps a figure and its unit, and a threshold and its value, on one line. */
+export function unbroken(text: string): string {
+  return text.replace(/(?<=\d|[τζ<>≤≥]) (?=[%\d])|(?<=[<>≤≥]) (?=[τζ])/g, '\u00a0');
 }
 
 /** A plain decimal for copies and files: a dot, no grouping, full precision. */

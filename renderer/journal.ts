@@ -1,5 +1,6 @@
 /** Events of the journal in words, and the letter each wears on the charts (product.md section 5). Unknown kinds keep their name. */
 import type { EventRecord } from '../main/protocol/records.ts';
+import { backendName } from './backends.ts';
 import { formatChange, formatCount } from './format.ts';
 
 const LETTERS: Record<string, string> = {
@@ -49,7 +50,7 @@ type Writer = (detail: Detail, said: string | null) => string;
 const WORDS: Record<string, Writer> = {
   created: () => 'Created',
   'start-weights': (detail) => startWords(detail),
-  started: (detail) => `Started${typeof detail.backend === 'string' ? ` on ${detail.backend}` : ''}`,
+  started: (detail) => `Started${typeof detail.backend === 'string' ? ` on ${backendName(detail.backend)}` : ''}`,
   'switch-planned': (_, said) => `The test passed${after(said)}`,
   'switch-triggered': () => 'Switch asked for',
   'switch-vetoed': () => 'Proposal dropped; the window starts anew',

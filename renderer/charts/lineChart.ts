@@ -113,7 +113,7 @@ export class LineChartView {
     Object.assign(x.ticks ?? {}, tick);
     Object.assign(y.ticks ?? {}, tick);
     Object.assign(right.ticks ?? {}, tick);
-    Object.assign(y.grid ?? {}, { color: theme.colour.line });
+    Object.assign(y.grid ?? {}, { color: theme.colour.grid });
     (y as { type: string }).type = model.logY ? 'logarithmic' : 'linear';
     if (y.ticks) (y.ticks as { includeBounds?: boolean }).includeBounds = !model.logY;
     const range = this.#valueRange(model);

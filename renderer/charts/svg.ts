@@ -18,7 +18,7 @@ export function lineChartSvg(title: string, model: LineModel, theme: ChartTheme)
   const right = valueScale(model, 'right');
   const own = valueScale(model, 'own');
   const scales = { y, right, own };
-  const { fg, line, surface } = { fg: theme.colour['fg-2'], line: theme.colour.line, surface: theme.colour.surface };
+  const { fg, line, surface } = { fg: theme.colour['fg-2'], line: theme.colour.grid, surface: theme.colour.surface };
   const curves = model.series.map((series) => curve(series, model, { x, y: scales[scaleOf(series)], colour: theme.colour[series.colour] }));
   const named = model.series.filter(({ raw, abandoned }) => !raw && !abandoned);
   return [

@@ -1,7 +1,21 @@
 /** The tokens a canvas needs, read from the document: a canvas does not see CSS variables. Read again when the theme changes. */
 import { FAMILIES, type Family } from '../../main/protocol/config.ts';
 
-const COLOURS = ['bg', 'surface', 'fg', 'fg-2', 'fg-3', 'line', 'control-line', 'accent', 'ok', 'warn', 'bad', 'validation'] as const;
+const COLOURS = [
+  'bg',
+  'surface',
+  'fg',
+  'fg-2',
+  'fg-3',
+  'line',
+  'grid',
+  'control-line',
+  'accent',
+  'ok',
+  'warn',
+  'bad',
+  'validation',
+] as const;
 const RAMPS = ['rank-low', 'rank-high', 'diff-minus', 'diff-zero', 'diff-plus'] as const;
 export type ColourName = (typeof COLOURS)[number] | (typeof RAMPS)[number] | Family;
 

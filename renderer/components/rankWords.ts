@@ -2,12 +2,17 @@
 import type { RankReason } from '../../main/protocol/records.ts';
 import { formatChange, formatLoss } from '../format.ts';
 
+/** The part of a reason that only repeats the figures: "change 0.39 % in family q (0.31 to 0.61 %): position 0.29, rank 8". */
+const FIGURES = /^change \S+ % in (family \w+|all targets) \([^)]*\): position [^,;]+, rank \d+(?:; )?/;
+
 export function rankSentence({ module, rank, alpha, change, from, to, poolMin, poolMax, position, binRank, reason }: RankReason): string {
   const parts = [module];
+  const pool = FIGURES.exec(reason)?.[1] ?? 'pool';
+  const more = reason.replace(FIGURES, '');
   if (from !== null && to !== null) parts.push(`norm ${formatLoss(from)} → ${formatLoss(to)}, change ${formatChange(change)}`);
-  if (poolMin !== null && poolMax !== null) parts.push(`pool ${formatChange(poolMin)} … ${formatChange(poolMax)}`);
+  if (poolMin !== null && poolMax !== null) parts.push(`${pool} ${formatChange(poolMin)} … ${formatChange(poolMax)}`);
   if (position !== null) parts.push(`position ${position.toFixed(2)}`);
   if (binRank !== null && binRank !== rank) parts.push(`bin ${binRank}`);
   parts.push(rank === 0 ? 'no adapter' : `rank ${rank}, α ${alpha}`);
-  return `${parts.join('; ')}${reason ? ` – ${reason}` : ''}`;
+  return `${parts.join('; ')}${more ? ` – ${more}` : ''}`;
 }

@@ -18,8 +18,11 @@ const CLOSED_BY: ReadonlySet<string> = new Set([
   'finished',
 ]);
 
-function closesProposal({ kind }: EventRecord): boolean {
-  return CLOSED_BY.has(kind);
+/** As in core/phase.ts `afterEdit`: a planned switch needs Auto, and one that waits for the user a window that is still whole. */
+function closesProposal({ kind, detail }: EventRecord, { dueStep }: Proposal): boolean {
+  if (kind !== 'edited') return CLOSED_BY.has(kind);
+  if (detail.field === 'prelora.switching') return detail.to === 'off' || (detail.to === 'manual' && dueStep !== null);
+  return dueStep === null && (detail.field === 'prelora.snapshotEvery' || detail.field === 'prelora.normMetric');
 }
 
 /** The newest proposal of a journal, if it is still open. */
@@ -27,10 +30,9 @@ export function openProposal(events: readonly EventRecord[]): Proposal | null {
   return proposalAfter(events, null);
 }
 
-/** What stands after more of the journal: its last word counts, as one frame can hold an answer and the next proposal. */
+/** What stands after more of the journal, event by event, as one frame can hold an answer and the next proposal. */
 export function proposalAfter(events: readonly EventRecord[], before: Proposal | null): Proposal | null {
-  const last = events.findLast((event) => proposalOf(event) !== null || closesProposal(event));
-  return last ? proposalOf(last) : before;
+  return events.reduce((open, event) => proposalOf(event) ?? (open && closesProposal(event, open) ? null : open), before);
 }
 
 /** Manual switching is `ready` at once; a planned switch can be turned down while its grace time runs. */

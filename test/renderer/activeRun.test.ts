@@ -168,6 +168,23 @@ it('knows of a proposal that was made before the page came, until somebody decid
   expect(run.proposal).toEqual({ step: 800, dueStep: 900 });
 });
 
+it('drops the proposal when an edit takes it back, as the engine does', async () => {
+  const edited = (field: string, to: unknown) => event('edited', 1004, { field, from: null, to });
+  const [ready, planned] = [event('ready', 1004), event('switch-planned', 1004, { dueStep: 1100 })];
+  const after = async (...events: EventRecord[]) => {
+    api.answers['run:state'] = () => ({ ...stateAt(1004, 0), events });
+    await run.catchUp();
+    return run.proposal?.step ?? null;
+  };
+  expect(await after(ready, edited('prelora.switching', 'off'))).toBeNull();
+  expect(await after(planned, edited('prelora.switching', 'off'))).toBeNull();
+  expect(await after(planned, edited('prelora.switching', 'manual'))).toBeNull();
+  expect(await after(ready, edited('prelora.snapshotEvery', 50))).toBeNull();
+  expect(await after(ready, edited('prelora.switching', 'auto'))).toBe(1004);
+  expect(await after(ready, edited('prelora.tau', 0.5))).toBe(1004);
+  expect(await after(ready, edited('prelora.switching', 'off'), ready)).toBe(1004);
+});
+
 it('asks again when the engine says that the run changed', async () => {
   const before = api.asked.filter(({ name }) => name === 'run:state').length;
   api.push('runs:changed', { runIds: ['other'] });

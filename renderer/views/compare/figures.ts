@@ -1,5 +1,5 @@
 /** The rows of figures in Compare: a run's value, or a group's mean ± standard deviation with its n and its difference to the first group. */
-import type { ComparedFigure, Comparison, Difference } from '../../../main/protocol/comparison.ts';
+import type { ComparedFigure, Comparison, Difference, Spread } from '../../../main/protocol/comparison.ts';
 import {
   formatAccuracy,
   formatBytes,
@@ -15,15 +15,16 @@ export interface FigureRow {
   figure: ComparedFigure;
   title: string;
   help: string;
-  format: (value: number | null) => string;
-  /** How a difference is said; its sign is part of it. */
-  formatDifference: (value: number) => string;
+  /** In its own unit, or in that of another value. */
+  format: (value: number | null, like?: number) => string;
+  /** How a difference is said, in the decimals of the figure it belongs to; its sign is part of it. */
+  formatDifference: (value: number, like?: number) => string;
 }
 
 const signed =
-  (format: (value: number) => string) =>
-  (value: number): string =>
-    `${value < 0 ? '−' : '+'}${format(Math.abs(value))}`;
+  (format: FigureRow['format']) =>
+  (value: number, like?: number): string =>
+    `${value < 0 ? '−' : '+'}${format(Math.abs(value), like)}`;
 
 function row(
   figure: ComparedFigure,
@@ -52,11 +53,13 @@ export const FIGURE_ROWS: readonly FigureRow[] = [
     (value) => formatPoints(value / 100),
   ),
   row('switchStep', 'switch step', 'when adapters were attached', formatCount),
-  row('fullImagesPerSecond', 'Full img/s', 'median of the phase', formatRate),
-  row('loraImagesPerSecond', 'LoRA img/s', 'median of the phase', formatRate),
-  row('fullPeakMemoryBytes', 'Full peak memory', "the phase's own peak", formatBytes),
-  row('loraPeakMemoryBytes', 'LoRA peak memory', "the phase's own peak", formatBytes),
+  row('fullImagesPerSecond', 'speed, Full', 'median of the phase', formatRate),
+  row('loraImagesPerSecond', 'speed, LoRA', 'median of the phase', formatRate),
+  row('fullPeakMemoryBytes', 'peak memory, Full', "the phase's own peak", formatBytes),
+  row('loraPeakMemoryBytes', 'peak memory, LoRA', "the phase's own peak", formatBytes),
 ];
+
+const NO_SPREAD = 'no spread known';
 
 export interface FigureCell {
   text: string;
@@ -72,18 +75,21 @@ export function figureCell(
 ): FigureCell {
   if (!grouped) {
     const run = comparison?.runs[place];
-    const at = figure === 'bestValTop1' && run?.best ? ` @ ${run.best.epoch}` : '';
+    const at = figure === 'bestValTop1' && run?.best ? ` @ epoch ${run.best.epoch}` : '';
     return { text: `${format(run?.figures[figure] ?? null)}${at}`, note: '' };
   }
   const group = comparison?.groups[place];
   const spread = group?.figures[figure];
   if (!spread) return { text: format(null), note: '' };
   const difference = group?.againstFirst?.figures[figure] ?? null;
-  return { text: formatSpread(spread, format), note: difference ? differenceWords(difference, formatDifference) : '' };
+  return { text: formatSpread(spread, format), note: noteOf(difference, spread, formatDifference) };
 }
 
-function differenceWords({ mean, isWithinSpread }: Difference, format: (value: number) => string): string {
-  if (mean === 0) return 'equal to the first';
-  const judged = isWithinSpread === null ? 'no spread known' : isWithinSpread ? 'within the spread' : 'more than the spread';
-  return `${format(mean)}, ${judged}`;
+/** The difference to the first group and what the spread makes of it; of a single seed that none is known, also in the first group. */
+function noteOf(difference: Difference | null, spread: Spread, format: FigureRow['formatDifference']): string {
+  if (!difference) return spread.std === null ? NO_SPREAD : '';
+  const { mean, isWithinSpread } = difference;
+  const said = mean === 0 ? 'equal' : format(mean, spread.mean);
+  if (isWithinSpread === null) return `${said}, ${NO_SPREAD}`;
+  return mean === 0 ? 'equal to the first' : `${said}, ${isWithinSpread ? 'within the spread' : 'more than the spread'}`;
 }

@@ -35,12 +35,12 @@ export function formatFigure(figure: Figure, value: number | null): string {
   return figure === 'change' ? formatChange(value) : formatLoss(value);
 }
 
-/** Two significant figures, as much as fits into a cell of the map. */
+/** Two figures, or as many as fit into a cell of the map: below 0.1 three decimals without the zero before them. */
 export function shortFigure(value: number | null): string {
   if (value === null) return '–';
   if (!Number.isFinite(value)) return '∞';
   if (value >= 99.5) return String(Math.round(value));
-  return value < 0.1 && value > 0 ? value.toFixed(2) : value.toPrecision(2);
+  return value > 0 && value < 0.0995 ? value.toFixed(3).slice(1) : value.toPrecision(2);
 }
 
 /** A figure of up to two modules over the run, and of the first one in another run. */

@@ -60,6 +60,25 @@ export function windowsTable(source: LiveSource): TableModel {
   };
 }
 
+/** The loss alone, for its own panel. */
+export function lossWindowsTable(source: LiveSource): TableModel {
+  const { zeta } = source.config.prelora;
+  const windows = shownWindows(source);
+  return {
+    columns: ['step', 'loss change', 'at most ζ', 'verdict'],
+    count: windows.length,
+    row: (i) => {
+      const { step, lossChange, verdict } = windows[i] ?? {};
+      return [
+        cell(step, formatCount),
+        cell(lossChange, (value) => formatChange(value, zeta)),
+        cell(zeta, formatChange),
+        verdict ? { text: verdict.lossOk ? '✓ holds' : '✗ loss', copy: String(verdict.lossOk) } : { text: 'not tested', copy: '' },
+      ];
+    },
+  };
+}
+
 function verdictCell(verdict: ShownWindow['verdict']): TableCell {
   if (!verdict) return { text: 'not tested', copy: '' };
   const { weightsOk, lossOk } = verdict;
