@@ -3,15 +3,19 @@
  * state that can be resumed; tells every page what changed. Never computes itself, so it answers while native code is busy.
  * architecture.md section 3.
  */
+import os from 'node:os';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { memoryShortage, shortageWords } from '../core/memoryShortage.ts';
+import { memoryKills } from '../engine/outOfMemory.ts';
 import type { RunConfig } from '../protocol/config.ts';
 import type { PushEvents } from '../protocol/events.ts';
-import type { EventRecord } from '../protocol/records.ts';
+import type { EventRecord, MemoryShortage } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
+import type { Phase } from '../protocol/run.ts';
 import { releaseOwnLock } from '../store/lock.ts';
 import { queueFolder, runsRoot } from '../store/paths.ts';
-import { readConfig, readLast, readStatus } from '../store/runFolder.ts';
+import { readConfig, readLast, readRanks, readStatus } from '../store/runFolder.ts';
 import { openRun } from '../store/runStore.ts';
 import type { RunCommand } from '../train/commands.ts';
 import { CrashPolicy } from './crashPolicy.ts';
@@ -30,6 +34,8 @@ export interface EngineHostOptions {
   /** Shell or browser; the page hides what one of them lacks. */
   kind: 'desktop' | 'browser';
   log: (message: string) => void;
+  /** Processes that the system killed for memory so far; null where it does not say. */
+  memoryKills?: () => number | null;
 }
 
 /** What a page subscribes to. */
@@ -146,7 +152,7 @@ export class EngineHost {
 
   async #launch(needs: TrainerNeeds, begin: (run: LiveRun) => Promise<void>): Promise<string> {
     await this.#takeDevice();
-    const run = new LiveRun(this.options.launch(needs), this.#runEvents);
+    const run = new LiveRun(this.options.launch(needs), this.#runEvents, this.#memoryKills());
     try {
       await begin(run);
       this.#live.set(run.runId, run);
@@ -187,19 +193,18 @@ export class EngineHost {
     const { runId } = run;
     // It never opened a run: whoever asked for one has been told.
     if (runId === '') return;
-    const checkpoint = ended === null ? await this.#recordCrash(run, reason) : null;
+    const crash = ended === null ? await this.#recordCrash(run, reason) : null;
     this.#live.delete(runId);
     this.#tellChanged(runId);
     this.broadcast('runs:changed', { runIds: [runId] });
     // Last: whoever hears of it may resume at once.
-    if (ended === null)
-      this.broadcast('trainer:exited', { runId, reason: crashWords(reason, checkpoint) + this.#advice(), resumable: true });
+    if (ended === null) this.broadcast('trainer:exited', { runId, reason: (crash ?? reason) + this.#advice(), resumable: true });
     this.#tellFreed();
     if (ended?.end === 'failed') this.broadcast('trainer:exited', { runId, reason: ended.message ?? reason, resumable: true });
   }
 
-  /** Journal and status say what happened. Gives back the checkpoint from which the run can be resumed. */
-  async #recordCrash(run: LiveRun, reason: string): Promise<number | null> {
+  /** Journal and status say what happened. Gives back the words; null when they could not be written. */
+  async #recordCrash(run: LiveRun, reason: string): Promise<string | null> {
     try {
       return await this.#writeCrash(run, reason);
     } catch (error) {
@@ -214,11 +219,15 @@ export class EngineHost {
     return '. That was the third crash in five minutes: a smaller train.batchSize or engine.backend wasm may help';
   }
 
-  async #writeCrash({ dir, trainer }: LiveRun, reason: string): Promise<number | null> {
+  async #writeCrash({ dir, trainer, memoryKillsBefore }: LiveRun, reason: string): Promise<string> {
     // A dead thread leaves a lock with the pid of this process, which lives on.
     if (trainer.pid === null) releaseOwnLock(dir);
     const checkpoint = await readLast(dir);
     const status = await readStatus(dir);
+    const kills = this.#memoryKills();
+    const wasKilledForMemory = kills !== null && memoryKillsBefore !== null && kills > memoryKillsBefore;
+    const memory = wasKilledForMemory ? await shortageOf(dir, status?.phase ?? 'full') : null;
+    const words = crashWords(memory ? `${reason}, most likely because ${shortageWords(memory)}` : reason, checkpoint);
     const store = await openRun(dir);
     try {
       const event: EventRecord = {
@@ -227,15 +236,25 @@ export class EngineHost {
         segment: status?.segment ?? 0,
         time: new Date().toISOString(),
         by: 'program',
-        detail: { reason, checkpoint },
+        detail: { reason, checkpoint, ...(memory && { memory }) },
       };
       store.appendEvent(event);
-      if (status) await store.writeStatus({ ...status, status: 'interrupted', message: crashWords(reason, checkpoint) });
+      if (status) await store.writeStatus({ ...status, status: 'interrupted', message: words });
     } finally {
       store.close();
     }
-    return checkpoint;
+    return words;
   }
+
+  #memoryKills(): number | null {
+    return (this.options.memoryKills ?? memoryKills)();
+  }
+}
+
+/** The trainer is gone, so what is free now is what it could have had. */
+async function shortageOf(dir: string, phase: Phase): Promise<MemoryShortage> {
+  const ranks = phase === 'full' ? [] : ((await readRanks(dir))?.modules ?? []);
+  return memoryShortage(await readConfig(dir), phase, Object.fromEntries(ranks.map(({ module, rank }) => [module, rank])), os.freemem());
 }
 
 function crashWords(reason: string, checkpoint: number | null): string {

@@ -7,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { multiplyAdds } from '../core/cost.ts';
 import { durationSteps } from '../core/duration.ts';
+import { memoryShortage } from '../core/memoryShortage.ts';
 import { countParameters } from '../core/parameterShapes.ts';
 import { predictMemory } from '../core/predictedMemory.ts';
 import { type MachineSpeed, predictImagesPerSecond } from '../core/predictedSpeed.ts';
@@ -86,6 +87,7 @@ async function blankEstimate(problems: Problem[], dataRoot: string): Promise<Est
     secondsEstimate: null,
     checkpointBytes: null,
     freeMemoryBytes: os.freemem(),
+    fittingMicroBatch: null,
     freeDiskBytes: await freeDiskBytes(dataRoot),
   };
 }
@@ -103,7 +105,13 @@ function fill(blank: Estimate, config: ReturnType<typeof parseConfig>, known: Fa
   try {
     const resolved = resolveWithData(config, facts);
     const costs = phaseCosts(resolved);
-    const sized = { ...blank, parameters: costs.parameters, ...costs.phases, checkpointBytes: checkpointBytes(resolved, costs.parameters) };
+    const sized = {
+      ...blank,
+      parameters: costs.parameters,
+      ...costs.phases,
+      checkpointBytes: checkpointBytes(resolved, costs.parameters),
+      fittingMicroBatch: fittingMicroBatch(resolved, costs.phases.full.totalBytes, blank.freeMemoryBytes),
+    };
     if (!known) return sized;
     const length = runLength(resolved, facts.trainCount);
     return {
@@ -116,6 +124,10 @@ function fill(blank: Estimate, config: ReturnType<typeof parseConfig>, known: Fa
     if (error instanceof PreloraError) return { ...blank, problems: [{ field: error.field ?? '', message: error.message }] };
     throw error;
   }
+}
+
+function fittingMicroBatch(config: ResolvedConfig, neededBytes: number, freeBytes: number): number | null {
+  return neededBytes <= freeBytes ? null : memoryShortage(config, 'full', {}, freeBytes).fits;
 }
 
 function phaseCosts(config: ResolvedConfig): { parameters: number; phases: Record<Phase, PhaseCost> } {

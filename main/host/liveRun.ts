@@ -56,6 +56,8 @@ export class LiveRun {
   constructor(
     readonly trainer: LaunchedTrainer,
     readonly events: LiveRunEvents,
+    /** Processes that the system had killed for memory when this one was started. */
+    readonly memoryKillsBefore: number | null = null,
   ) {
     const client = trainerClient(trainer);
     client.on('progress', ({ status, activity }) => {

@@ -66,7 +66,7 @@ export function serveTrainer(port: Port, exit: () => void): void {
   });
 }
 
-/** Runs the loop; a fault becomes the run's status and a line of its journal. */
+/** Runs the loop, which records a fault in the run's folder; the host hears of it too. */
 async function trainToEnd(run: TrainingRun, commands: CommandQueue): Promise<TrainerEvents['ended']> {
   const { store } = run.options;
   try {
@@ -74,23 +74,10 @@ async function trainToEnd(run: TrainingRun, commands: CommandQueue): Promise<Tra
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (!(error instanceof PreloraError)) console.error('trainer: the run failed:', error);
-    await recordFailure(run, message);
     return { end: 'failed', message };
   } finally {
     commands.close();
     store.close();
-  }
-}
-
-/** Best effort: when the disk is what failed, there is nothing to write to. */
-async function recordFailure(run: TrainingRun, message: string): Promise<void> {
-  run.status = 'failed';
-  run.message = message;
-  try {
-    run.journal('failed', 'program', { message });
-    await run.writeStatus({ now: true });
-  } catch (error) {
-    console.error('trainer: the failure could not be recorded:', error);
   }
 }
 

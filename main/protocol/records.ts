@@ -72,6 +72,19 @@ export const EventRecord = z.looseObject({
 });
 export type EventRecord = z.output<typeof EventRecord>;
 
+/** Why a run ended for want of memory, and the largest micro-batch that fits: `memory` in the detail of a crash or failure. */
+export const MemoryShortage = z.object({
+  microBatch: z.number().int(),
+  /** Predicted for that micro-batch. */
+  neededBytes: z.number(),
+  /** What a process could have had; null where nobody knows. */
+  availableBytes: z.number().nullable(),
+  /** The largest smaller micro-batch that fits; null when none does. */
+  fits: z.number().int().nullable(),
+  fitsBytes: z.number().nullable(),
+});
+export type MemoryShortage = z.output<typeof MemoryShortage>;
+
 /** One module's line of ranks.json: its rank and every number that led to it (method.md section 8). "inf" stands for infinity. */
 export const RankReason = z.object({
   module: z.string(),

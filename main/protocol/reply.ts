@@ -26,6 +26,7 @@ export const EXIT_STATUS = {
   'engine-install': 4,
   'engine-failed': 4,
   diverged: 5,
+  'out-of-memory': 5,
   'disk-full': 5,
   'not-writable': 5,
   'checkpoint-damaged': 5,

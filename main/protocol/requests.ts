@@ -154,6 +154,8 @@ export const Estimate = z.object({
   secondsEstimate: z.number().nullable(),
   checkpointBytes: z.number().nullable(),
   freeMemoryBytes: z.number(),
+  /** The largest micro-batch that fits the free memory, where the config's does not; null when it fits, or when none does. */
+  fittingMicroBatch: z.number().nullable(),
   freeDiskBytes: z.number(),
 });
 export type Estimate = z.output<typeof Estimate>;

@@ -3,8 +3,10 @@
  * method.md section 5 fixes. What a boundary needs lies beside this file: phaseTrainer.ts (the update), core/phase.ts (decisions),
  * runState.ts (what a checkpoint holds), recorder.ts (files and listeners), userCommands.ts (what the user asks).
  */
+import os from 'node:os';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { durationSteps } from '../core/duration.ts';
+import { memoryShortage, shortageWords } from '../core/memoryShortage.ts';
 import {
   afterSnapshot,
   applyFreeze,
@@ -21,8 +23,9 @@ import { countInPhase } from '../core/trainableSet.ts';
 import { type Batch, type EvalBatch, openEvalBatches, openTrainBatches, type TrainBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { ChosenBackend } from '../engine/choose.ts';
+import { isOutOfMemory } from '../engine/outOfMemory.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
-import type { SnapshotRecord } from '../protocol/records.ts';
+import type { MemoryShortage, SnapshotRecord } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { RunStatus } from '../protocol/run.ts';
 import { isDiskFault } from '../store/diskFault.ts';
@@ -66,6 +69,8 @@ export class TrainingRun {
   /** Something happened that a crash must not lose: a user's edit, a new best. */
   checkpointRequested = false;
   message: string | null = null;
+  /** Set when memory ran out. */
+  shortage: MemoryShortage | null = null;
   /** By the clock on the wall, evaluations and pauses included. */
   #epochBegan = Date.now();
   readonly #pace: PhaseHistory;
@@ -101,8 +106,9 @@ export class TrainingRun {
       while (this.state.step < this.state.totalSteps && !this.stopRequested) await this.#oneStep();
       return await this.#end();
     } catch (error) {
-      await this.#recordFailure(error);
-      throw error;
+      const fault = isOutOfMemory(error) ? this.#shortOfMemory() : error;
+      await this.#recordFailure(fault);
+      throw fault;
     } finally {
       await this.#batches.close();
       this.trainer.dispose();
@@ -468,11 +474,28 @@ export class TrainingRun {
   }
 
   /** Leaves the reason in status.json, and after an expected error (data that cannot be read any more) a checkpoint, where the disk allows. */
+  /** Best effort: when the disk is what failed, there is nothing to write to. */
   async #recordFailure(error: unknown): Promise<void> {
     this.status = 'failed';
     this.message = error instanceof Error ? error.message : String(error);
-    if (error instanceof PreloraError && !isDiskFault(error)) await this.saveCheckpoint().catch(() => false);
-    await this.writeStatus({ now: true }).catch(() => {});
+    // An update that ran out of memory may have moved some weights and not others.
+    const isWhole = error instanceof PreloraError && !isDiskFault(error) && this.shortage === null;
+    if (isWhole) await this.saveCheckpoint().catch(() => false);
+    try {
+      this.journal('failed', 'program', { message: this.message, ...(this.shortage && { memory: this.shortage }) });
+      await this.writeStatus({ now: true });
+    } catch (fault) {
+      console.error('the failure could not be recorded:', fault);
+    }
+  }
+
+  /** Names the micro-batch that would have fitted. */
+  #shortOfMemory(): PreloraError {
+    const ranks = Object.fromEntries(this.state.ranks.map(({ module, rank }) => [module, rank]));
+    const isOnGpu = /gpu|cuda/i.test(this.options.backend.device);
+    const available = isOnGpu ? null : os.freemem() + process.memoryUsage.rss();
+    this.shortage = memoryShortage(this.config, this.state.phase.phase, ranks, available);
+    return new PreloraError('out-of-memory', shortageWords(this.shortage), 'train.microBatch');
   }
 
   /** Takes a decision over and journals what came with it. */

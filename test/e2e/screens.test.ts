@@ -160,6 +160,14 @@ describe.skipIf(!findChromium())('the page', () => {
     expect(await asked(page, 'run:resume')).toHaveLength(1);
   });
 
+  it('offers after memory ran out a fork with the micro-batch that fits', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    await page.evaluate(() => window.scripted.crashForMemory('flowers-b'));
+    await page.getByText('Micro-batches of 128 need about 5.20 GiB, 3.10 GiB could be had').waitFor();
+    await page.getByRole('button', { name: 'Fork with micro-batches of 64' }).click();
+    expect(await asked(page, 'run:fork')).toEqual([{ runId: 'flowers-b', changes: { 'train.microBatch': 64 } }]);
+  });
+
   it('compares by what differs alone', async () => {
     const { page } = await browser.open({ route: '#/compare/flowers-a,flowers-full' });
     const table = page.getByRole('region', { name: 'Settings and results' });

@@ -1,13 +1,14 @@
 /** The moment between a run's last words and the end of its trainer, which a page must not be able to fall into. */
 import { describe, expect, it, vi } from 'vitest';
+import type { EngineHostOptions } from '../../main/host/engineHost.ts';
 import { connectPage, startHost, watchRun } from '../support/engineHost.ts';
 import { ScriptedTrainer } from '../support/scriptedTrainer.ts';
 
 /** A host whose trainers are scripted, in order; and a page that watches the first one's run. */
-async function watchedRun() {
+async function watchedRun(more: Partial<EngineHostOptions> = {}) {
   const trainers = [new ScriptedTrainer(), new ScriptedTrainer()] as const;
   const waiting = [...trainers];
-  const host = startHost(() => (waiting.shift() as ScriptedTrainer).launched);
+  const host = startHost(() => (waiting.shift() as ScriptedTrainer).launched, more);
   const page = connectPage(host);
   const { runId } = await page.request('run:start', { config: {} });
   return { host, page, runId, first: trainers[0], second: trainers[1], ...(await watchRun(page, runId)) };
@@ -46,6 +47,30 @@ describe('a run that ends', () => {
     expect(host.liveRun(runId)).not.toBeNull();
     second.end('interrupted');
     await vi.waitUntil(() => host.liveRun(runId) === null);
+  });
+
+  it('because the system killed its trainer for memory: the journal holds the micro-batch that would have fitted', async () => {
+    let kills = 7;
+    const { page, runId, first, until } = await watchedRun({ memoryKills: () => kills });
+    await first.status({ step: 3 });
+    await until(({ status }) => status.step === 3);
+    const exited = new Promise((resolve) => void page.on('trainer:exited', resolve));
+    kills++;
+    first.die();
+    expect(await exited).toMatchObject({ reason: expect.stringMatching(/memory ran out: train\.microBatch \d+ needs about/) });
+    const { events } = await page.request('run:state', { runId });
+    expect(events.find(({ kind }) => kind === 'crash')?.detail).toMatchObject({ memory: { fits: expect.any(Number) } });
+  });
+
+  it('by another death of its trainer is not put down to memory', async () => {
+    const { page, runId, first, until } = await watchedRun({ memoryKills: () => 7 });
+    await first.status({ step: 3 });
+    await until(({ status }) => status.step === 3);
+    const exited = new Promise((resolve) => void page.on('trainer:exited', resolve));
+    first.die();
+    await exited;
+    const { events } = await page.request('run:state', { runId });
+    expect(events.find(({ kind }) => kind === 'crash')?.detail).not.toHaveProperty('memory');
   });
 
   it('by the death of its trainer can be resumed by whoever hears of it, at once', async () => {

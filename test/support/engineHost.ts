@@ -1,7 +1,7 @@
 /** An engine host over a data root of its own, a page connected to it, and a run small enough to finish while a test waits. */
 import path from 'node:path';
 import { onTestFinished, vi } from 'vitest';
-import { EngineHost } from '../../main/host/engineHost.ts';
+import { EngineHost, type EngineHostOptions } from '../../main/host/engineHost.ts';
 import { launchTrainerProcess, type TrainerLauncher } from '../../main/host/launchTrainer.ts';
 import { portPair } from '../../main/host/port.ts';
 import { createClient, type RpcClient } from '../../main/host/rpc.ts';
@@ -13,9 +13,9 @@ import { temporaryFolder } from './temporaryFolder.ts';
 export type PageClient = RpcClient<typeof engineRequests, PushEvents>;
 
 /** Data root in a temporary folder with a space and a letter outside ASCII; stopped and removed after the test. */
-export function startHost(launch: TrainerLauncher = launchTrainerProcess): EngineHost {
+export function startHost(launch: TrainerLauncher = launchTrainerProcess, more: Partial<EngineHostOptions> = {}): EngineHost {
   vi.stubEnv('PRELORA_DATA_DIR', path.join(temporaryFolder(), 'data'));
-  const host = new EngineHost({ kind: 'browser', launch, log: () => {} });
+  const host = new EngineHost({ kind: 'browser', launch, log: () => {}, ...more });
   onTestFinished(async () => {
     await host.close();
     vi.unstubAllEnvs();

@@ -1,7 +1,8 @@
 /** The switch, the freeze and the way back, as whole runs: method.md sections 5, 9, 10, 11 and invariants 1, 2, 9, 10, 11. */
 import { describe, expect, it } from 'vitest';
 import { replayRun } from '../../main/host/replayRun.ts';
-import { readRecords } from '../../main/store/runFolder.ts';
+import { readLast, readRecords, readStatus } from '../../main/store/runFolder.ts';
+import { startRun } from '../../main/train/startRun.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { contentOf, eventKinds, eventsOf, resumeTiny, tinyConfig, trainTiny } from './tinyTraining.ts';
 
@@ -158,6 +159,30 @@ describe('an update that is not finite', () => {
     expect(run.message).toContain('lower train.lr');
     const { state } = await run.options.store.loadCheckpoint(0);
     expect(state).toMatchObject({ step: 0 });
+  });
+});
+
+describe('memory that runs out', () => {
+  const full = () => {
+    throw new Error('OOM when allocating tensor with shape[8,5,32] and type float on device:CPU:0');
+  };
+
+  it('ends the run as it was saved, and names the micro-batch that fits; a resume goes on from there', async () => {
+    const dir = `${temporaryFolder()}/run`;
+    const run = await startRun(tinyConfig({ train: { checkpointEvery: 4 } }), dir, {
+      listener: { metrics: ({ step }) => step === 5 && Object.assign(run.trainer, { update: full }) },
+    });
+    await expect(run.run()).rejects.toMatchObject({
+      code: 'out-of-memory',
+      message: expect.stringMatching(/microBatch 8 .*microBatch 4 /),
+    });
+    run.options.store.close();
+    expect((await eventsOf(dir, 'failed'))[0]?.detail).toMatchObject({ memory: { microBatch: 8, fits: 4 } });
+    expect(await readStatus(dir)).toMatchObject({ status: 'failed', step: 5, message: run.message });
+    // Step 5 was not saved on the way out: weights may have been half moved.
+    expect(await readLast(dir)).toBe(4);
+    const { end, run: resumed } = await resumeTiny(dir);
+    expect([end, resumed.state.step]).toEqual(['finished', 30]);
   });
 });
 

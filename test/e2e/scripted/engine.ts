@@ -126,6 +126,14 @@ export class ScriptedEngine {
     this.emit('runs:changed', { runIds: [runId] });
   }
 
+  /** The system kills the trainer because memory ran out; the host knows what would have fitted. */
+  crashForMemory(runId: string): void {
+    const run = this.#run(runId);
+    const memory = { microBatch: 128, neededBytes: 5.2 * GIB, availableBytes: 3.1 * GIB, fits: 64, fitsBytes: 2.8 * GIB };
+    run.extra.push({ kind: 'crash', step: run.step, segment: 0, time: timeAt(run.step, run.history), by: 'program', detail: { memory } });
+    this.crash(runId);
+  }
+
   propose(runId: string): void {
     this.emit('switch:proposed', { runId, step: this.#run(runId).step, dueStep: null });
   }

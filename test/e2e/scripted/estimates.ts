@@ -19,7 +19,7 @@ export function problems(config: unknown): { field: string; message: string }[] 
 export function estimate(config: unknown, measured: boolean): Estimate {
   const found = problems(config);
   const nothing = { full: null, warmup: null, lora: null, parameters: null, stepsPerEpoch: null, totalSteps: null, firstTestStep: null };
-  const machine = { freeMemoryBytes: 7.6 * GIB, freeDiskBytes: 81 * GIB };
+  const machine = { freeMemoryBytes: 7.6 * GIB, fittingMicroBatch: null, freeDiskBytes: 81 * GIB };
   if (found.length > 0) return { problems: found, ...nothing, secondsEstimate: null, checkpointBytes: null, ...machine };
   const resolved = resolveWithData(parseConfig(config), DATA_FACTS);
   const stepsPerEpoch = Math.floor(DATA_FACTS.trainCount / resolved.train.batchSize);
