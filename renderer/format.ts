@@ -98,6 +98,12 @@ export function formatLr(value: Value): string {
   return value === 0 ? '0' : value.toExponential(1).replace('e+', 'e');
 }
 
+/** A figure near zero, such as a rounding error: `3.1e-6`. */
+export function formatSmall(value: Value): string {
+  if (isMissing(value)) return DASH;
+  return value === 0 ? '0' : value.toExponential(1);
+}
+
 /** Bytes in binary units: `2.31 GiB`, `840 MiB`, `12 KiB`. */
 export function formatBytes(value: Value, like: Value = value): string {
   if (isMissing(value)) return DASH;

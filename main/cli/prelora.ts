@@ -11,6 +11,7 @@ import { ESTIMATE_USAGE, estimateCommand } from './estimate.ts';
 import { EVAL_USAGE, evalCommand } from './evaluate.ts';
 import { IMPORT_USAGE, importCommand } from './import.ts';
 import type { CommandIo } from './io.ts';
+import { MERGE_USAGE, mergeCommand } from './merge.ts';
 import { CONFIG_USAGE, configCommand, PRESETS_USAGE, presetsCommand } from './presets.ts';
 import { REPLAY_USAGE, replayCommand } from './replay.ts';
 import { SERVE_USAGE, serveCommand } from './serve.ts';
@@ -27,6 +28,7 @@ const COMMANDS: Record<string, Command> = {
   train: { usage: TRAIN_USAGE, does: 'trains a whole run', run: trainCommand },
   resume: { usage: RESUME_USAGE, does: 'continues a run exactly', run: resumeCommand },
   eval: { usage: EVAL_USAGE, does: 'validation metrics of a checkpoint', run: evalCommand },
+  merge: { usage: MERGE_USAGE, does: 'adapters into their weights, on a copy, checked', run: mergeCommand },
   replay: { usage: REPLAY_USAGE, does: 'what-if on recorded snapshots', run: replayCommand },
   compare: { usage: COMPARE_USAGE, does: 'runs side by side', run: compareCommand },
   study: { usage: STUDY_USAGE, does: 'one recipe as several variants, each with several random seeds', run: studyCommand },

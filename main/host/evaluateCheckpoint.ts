@@ -8,6 +8,7 @@ import { readBest, readConfig, readLineage } from '../store/runFolder.ts';
 import { type AnsweredImage, Answers } from '../train/answers.ts';
 import { addSums, type EvaluationSums, scoreLogits, softmax } from '../train/evaluate.ts';
 import { Evaluator } from '../train/evaluator.ts';
+import type { StartProgram, TensorState } from '../train/phaseTrainer.ts';
 import { programStarter } from '../train/runProgram.ts';
 import { type RunState, restoreCheckpoint } from '../train/runState.ts';
 
@@ -32,6 +33,15 @@ interface OpenCheckpoint {
   step: number;
   state: RunState;
   evaluator: Evaluator;
+  backend: string;
+}
+
+/** A checkpoint's content, and how a program for it is started on the backend of its config. */
+export interface RestoredCheckpoint {
+  step: number;
+  state: RunState;
+  tensors: TensorState;
+  start: StartProgram;
   backend: string;
 }
 
@@ -68,27 +78,33 @@ export async function predictWithCheckpoint(
   });
 }
 
-interface Place {
+export interface CheckpointAt {
   dir: string;
   checkpoint: CheckpointName;
   say: (message: string) => void;
 }
 
-async function withCheckpoint<T>({ dir, checkpoint, say }: Place, use: (opened: OpenCheckpoint) => Promise<T>): Promise<T> {
+/** Throws `not-found` or `checkpoint-damaged`. */
+export async function restoreAt({ dir, checkpoint, say }: CheckpointAt): Promise<RestoredCheckpoint> {
   const config = await readConfig(dir);
   const step = await stepOf({ dir, checkpoint, say });
   const { state, tensors } = restoreCheckpoint(await loadCheckpointOrOffer(dir, step, config.model, await readLineage(dir)));
   const backend = await chooseBackend(state.config.engine);
   const start = programStarter({ backend, compiled: state.config.engine.compiled, warn: say });
+  return { step, state, tensors, start, backend: backend.name };
+}
+
+async function withCheckpoint<T>(at: CheckpointAt, use: (opened: OpenCheckpoint) => Promise<T>): Promise<T> {
+  const { step, state, tensors, start, backend } = await restoreAt(at);
   const evaluator = new Evaluator(state, tensors, start);
   try {
-    return await use({ step, state, evaluator, backend: backend.name });
+    return await use({ step, state, evaluator, backend });
   } finally {
     evaluator.dispose();
   }
 }
 
-async function stepOf({ dir, checkpoint, say }: Place): Promise<number> {
+async function stepOf({ dir, checkpoint, say }: CheckpointAt): Promise<number> {
   if (typeof checkpoint === 'number') return checkpoint;
   const config = await readConfig(dir);
   if (checkpoint === 'best') {

@@ -8,13 +8,14 @@ import type { EvaluationSums } from '../train/evaluate.ts';
 import { THUMBNAIL_PX } from './dataHandlers.ts';
 import type { EngineHost } from './engineHost.ts';
 import type { EngineHandlers } from './handlers.ts';
+import { mergedFolder } from './mergeCheckpoint.ts';
 import { readRunFiles } from './runReading.ts';
 import { whilePaused } from './whilePaused.ts';
 
 /** Probabilities shown; the rest is noise on a page. */
 const SHOWN_CLASSES = 10;
 
-export function scoreHandlers(host: EngineHost): Pick<EngineHandlers, 'evaluate' | 'predict' | 'data:images'> {
+export function scoreHandlers(host: EngineHost): Pick<EngineHandlers, 'evaluate' | 'run:merge' | 'predict' | 'data:images'> {
   return {
     async evaluate({ runId, checkpoint }) {
       const live = host.liveRun(runId);
@@ -23,6 +24,14 @@ export function scoreHandlers(host: EngineHost): Pick<EngineHandlers, 'evaluate'
       const { config } = await readRunFiles(runId, dir);
       return whilePaused(host, runId, () =>
         host.runJob(config.engine, (client) => client.request('evaluateCheckpoint', { dir, checkpoint }), { beside: runId }),
+      );
+    },
+    async 'run:merge'({ runId, checkpoint }) {
+      const dir = await host.catalog.find(runId);
+      const { config } = await readRunFiles(runId, dir);
+      const folder = mergedFolder(dir);
+      return whilePaused(host, runId, () =>
+        host.runJob(config.engine, (client) => client.request('mergeCheckpoint', { dir, checkpoint, folder }), { beside: runId }),
       );
     },
     async 'data:images'({ runId, indices }) {

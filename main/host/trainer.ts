@@ -12,6 +12,7 @@ import type { RunListener } from '../train/recorder.ts';
 import { resumeRun, type StartRunOptions, startRun } from '../train/startRun.ts';
 import { evaluateCheckpoint, predictWithCheckpoint } from './evaluateCheckpoint.ts';
 import { measurePhase } from './measurePhase.ts';
+import { mergeCheckpoint } from './mergeCheckpoint.ts';
 import type { Port } from './port.ts';
 import { push, serveRequests } from './rpc.ts';
 import { readStartWeights } from './startWeights.ts';
@@ -56,6 +57,8 @@ export function serveTrainer(port: Port, exit: () => void): void {
     command: ({ command }) => commands.push(command),
     evaluateCheckpoint: ({ dir, checkpoint }) => evaluateCheckpoint(dir, checkpoint, (message) => tell('said', { message })),
     predictCheckpoint: ({ dir, checkpoint, patches }) => predictWithCheckpoint(dir, checkpoint, patches),
+    mergeCheckpoint: ({ dir, checkpoint, folder }) =>
+      mergeCheckpoint({ dir, checkpoint, folder, say: (message) => tell('said', { message }) }),
     measurePhase: (options) => measurePhase(options),
   };
   serveRequests(port, trainerRequests, handlers, (where, error) => console.error(`trainer: ${where}:`, error));

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
-import { AnsweredImage } from '../protocol/requests.ts';
+import { AnsweredImage, MergeReport } from '../protocol/requests.ts';
 import { Phase, type StatusFile } from '../protocol/run.ts';
 import type { RunCommand } from '../train/commands.ts';
 
@@ -40,6 +40,8 @@ export const trainerRequests = {
     arg: Place.extend({ patches: z.custom<Float32Array>((value) => value instanceof Float32Array) }),
     result: z.object({ probabilities: z.array(z.number()), step: z.number() }),
   },
+  /** Merges a checkpoint's adapters into `folder` and compares the outputs. */
+  mergeCheckpoint: { arg: Place.extend({ folder: z.string() }), result: MergeReport },
   /** Trains `steps` updates of a phase on noise in memory only, and times them. */
   measurePhase: {
     arg: z.object({

@@ -142,6 +142,23 @@ export const SwitchPreview = z.object({
 });
 export type SwitchPreview = z.output<typeof SwitchPreview>;
 
+/** Merged weights and how they were checked: as good as base and adapters when `isEqual`. */
+export const MergeReport = z.object({
+  step: z.number(),
+  adapters: z.number(),
+  folder: z.string(),
+  bytes: z.number(),
+  /** Validation images whose logits were compared. */
+  images: z.number(),
+  largestDifference: z.number(),
+  /** What the difference may be at most. */
+  limit: z.number(),
+  /** Images whose first class changed although its lead was larger than rounding can take away. */
+  changedClasses: z.number(),
+  isEqual: z.boolean(),
+});
+export type MergeReport = z.output<typeof MergeReport>;
+
 export const Estimate = z.object({
   problems: z.array(z.object({ field: z.string(), message: z.string() })),
   parameters: z.number().nullable(),
@@ -471,6 +488,14 @@ export const engineRequests = {
       /** All mistakes (up to 5,000) and the 12 least certain right answers of each class; highest loss first. */
       images: z.array(AnsweredImage),
     }),
+  },
+  /**
+   * Merges the adapters of a checkpoint into their weights, on a copy in the run's folder, reads the copy back and compares its logits with
+   * those of base and adapters. Throws `bad-arguments` for a checkpoint without adapters.
+   */
+  'run:merge': {
+    arg: z.strictObject({ runId: RunId, checkpoint: z.union([z.enum(['last', 'best']), z.number().int()]).default('last') }),
+    result: MergeReport,
   },
   /** Pictures of validation images, in the order asked for; one that cannot be read is left out. */
   'data:images': {

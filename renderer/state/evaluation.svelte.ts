@@ -5,6 +5,11 @@ import { type Api, errorText } from '../api.ts';
 export type EvaluationResult = ResultOf<'evaluate'>;
 export type CheckpointChoice = 'last' | 'best' | number;
 
+/** What a select holds, as the contract wants it. */
+export function checkpointOf(choice: string): CheckpointChoice {
+  return choice === 'best' || choice === 'last' ? choice : Number(choice);
+}
+
 export interface ClassRow {
   name: string;
   count: number;
@@ -15,7 +20,7 @@ export interface ClassRow {
 
 export class Evaluation {
   #result = $state.raw<{ choice: CheckpointChoice; value: EvaluationResult; seconds: number } | null>(null);
-  #other = $state.raw<{ choice: CheckpointChoice; value: EvaluationResult } | null>(null);
+  #beside = $state.raw<EvaluationResult | null>(null);
   #busy = $state(false);
   #problem = $state('');
   #prediction = $state.raw<Prediction | null>(null);
@@ -33,9 +38,9 @@ export class Evaluation {
   get result(): { choice: CheckpointChoice; value: EvaluationResult; seconds: number } | null {
     return this.#result;
   }
-  /** The evaluation before, to stand beside the newest (before and after the switch). */
-  get other(): { choice: CheckpointChoice; value: EvaluationResult } | null {
-    return this.#other;
+  /** A second checkpoint on the same images, such as the one before the switch. */
+  get beside(): EvaluationResult | null {
+    return this.#beside;
   }
   get busy(): boolean {
     return this.#busy;
@@ -53,14 +58,17 @@ export class Evaluation {
     return this.#predictProblem;
   }
 
-  async evaluate(choice: CheckpointChoice): Promise<void> {
+  /** One checkpoint, or two after each other on the same images. */
+  async evaluate(choice: CheckpointChoice, beside: CheckpointChoice | null = null): Promise<void> {
     this.#busy = true;
     this.#problem = '';
     const started = performance.now();
+    const scoresOf = (checkpoint: CheckpointChoice) => this.#api.request('evaluate', { runId: this.runId, checkpoint });
     try {
-      const value = await this.#api.request('evaluate', { runId: this.runId, checkpoint: choice });
-      if (this.#result && this.#result.value.step !== value.step) this.#other = this.#result;
+      const value = await scoresOf(choice);
+      const second = beside === null ? null : await scoresOf(beside);
       this.#result = { choice, value, seconds: (performance.now() - started) / 1000 };
+      this.#beside = second;
     } catch (error) {
       this.#problem = errorText(error);
     }
@@ -117,6 +125,15 @@ export function wilsonHalfWidth(share: number, n: number): number {
   const centre = (share + (z * z) / (2 * n)) / (1 + (z * z) / n);
   const half = (z * Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n))) / (1 + (z * z) / n);
   return Math.max(Math.abs(centre + half - share), Math.abs(share - (centre - half)));
+}
+
+/**
+ * Whether a difference of two accuracies is larger than what chance leaves open in both, as if the images were not the same: they are, so that
+ * a difference within this may still be real, and one beyond it is.
+ */
+export function isBeyondChance(a: EvaluationResult, b: EvaluationResult): boolean {
+  const [one, other] = [wilsonHalfWidth(a.valTop1, a.count), wilsonHalfWidth(b.valTop1, b.count)];
+  return Math.abs(a.valTop1 - b.valTop1) > Math.hypot(one, other);
 }
 
 /** The most frequent wrong pairs, largest first. */

@@ -88,7 +88,23 @@ const SCENES: Record<string, Scene> = {
       await page.getByRole('region', { name: 'Confusion matrix' }).waitFor();
     },
   },
+  'Evaluate, two checkpoints': {
+    route: '#/run/flowers-a/evaluate',
+    act: async (page) => {
+      await page.getByLabel('beside').selectOption({ index: 3 });
+      await page.getByRole('button', { name: 'Evaluate on' }).click();
+      await page.getByRole('table', { name: 'Two checkpoints' }).waitFor();
+    },
+  },
   Export: { route: '#/run/flowers-b/export' },
+  'Export, merged': {
+    route: '#/run/flowers-a/export',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Merge and check' }).click();
+      await page.getByText('both compute the same').waitFor();
+    },
+  },
+  'Live, broken: memory ran out': { route: live, act: (page) => page.evaluate(() => window.scripted.crashForMemory('flowers-b')) },
   Config: { route: '#/run/flowers-b/config' },
   'New run': { route: '#/new' },
   'New run, all fields with a problem': {

@@ -168,6 +168,33 @@ describe.skipIf(!findChromium())('the page', () => {
     expect(await asked(page, 'run:fork')).toEqual([{ runId: 'flowers-b', changes: { 'train.microBatch': 64 } }]);
   });
 
+  it('evaluates two checkpoints beside each other, and shows the confusion of either', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-a/evaluate' });
+    await page.getByLabel('beside').selectOption({ label: 'step 4,250, Full, before the switch' });
+    await page.getByRole('button', { name: 'Evaluate on' }).click();
+    const table = page.getByRole('table', { name: 'Two checkpoints' });
+    await table.getByText(/points, more than the intervals/).waitFor();
+    expect(await table.locator('tbody th').allTextContents()).toEqual(['4,250', '15,000', 'difference']);
+    expect(await asked(page, 'evaluate')).toEqual([
+      { runId: 'flowers-a', checkpoint: 'best' },
+      { runId: 'flowers-a', checkpoint: 4250 },
+    ]);
+    const first = page.locator('[data-cell="0-0"]');
+    const newer = await first.textContent();
+    await page.getByText('step 4,250', { exact: true }).click();
+    expect(Number(await first.textContent())).toBeLessThan(Number(newer));
+  });
+
+  it('merges adapters and says what the check found; before the switch it says why not', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-a/export' });
+    await page.getByRole('button', { name: 'Merge and check' }).click();
+    await page.getByText('72 adapters of step 15,000 merged, read back: both compute the same.').waitFor();
+    await page.getByText('Logits of 64 images: largest difference 3.1e-6 (limit 1.2e-4)').waitFor();
+    expect(await asked(page, 'run:merge')).toEqual([{ runId: 'flowers-a', checkpoint: 'last' }]);
+    await browser.go(page, { route: '#/run/flowers-b/export' });
+    await page.getByText('there are no adapters before the switch').waitFor();
+  });
+
   it('compares by what differs alone', async () => {
     const { page } = await browser.open({ route: '#/compare/flowers-a,flowers-full' });
     const table = page.getByRole('region', { name: 'Settings and results' });

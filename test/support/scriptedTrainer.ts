@@ -38,6 +38,7 @@ export class ScriptedTrainer {
       command: async ({ command }: { command: RunCommand }) => void this.commands.push(command),
       evaluateCheckpoint: refuse,
       predictCheckpoint: refuse,
+      mergeCheckpoint: refuse,
       measurePhase: refuse,
     };
     serveRequests(far, trainerRequests, handlers, () => {});

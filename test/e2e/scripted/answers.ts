@@ -44,9 +44,11 @@ export function evaluate(run: ScriptedRun, checkpoint: 'last' | 'best' | number,
   const epoch = run.history.epochs.filter(({ step }) => step <= run.step).at(-1);
   if (!epoch) throw new PreloraError('not-found', 'There is no checkpoint yet; the first comes at step 250.');
   const names = Array.from({ length: classes });
+  // A checkpoint named by its step is an earlier one, and knows less.
+  const confused = typeof checkpoint === 'number' ? 36 : 24;
   const confusion = names.map((_, truth) => {
     const row = names.map((_, predicted) =>
-      predicted === truth || predicted > 9 ? 0 : Math.round(Math.max(0, 24 * noise(truth, predicted, 9))),
+      predicted === truth || predicted > 9 ? 0 : Math.round(Math.max(0, confused * noise(truth, predicted, 9))),
     );
     row[truth] = 1000 - row.reduce((sum, value) => sum + value, 0);
     return row;

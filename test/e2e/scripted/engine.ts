@@ -17,7 +17,7 @@ import { estimate, problems } from './estimates.ts';
 import { CLASS_NAMES, DATA_FACTS, GIB, makeHistory, makeOdd, protocolCost, type RunPlan, timeAt } from './history.ts';
 import { picture } from './pictures.ts';
 import { ScriptedQueue } from './queue.ts';
-import { type ScriptedRun, spaceOf, stateOf, statusOf, summaryOf } from './run.ts';
+import { phaseOf, type ScriptedRun, spaceOf, stateOf, statusOf, summaryOf } from './run.ts';
 import { fromYaml, toYaml } from './yaml.ts';
 
 /** A run to begin with. */
@@ -331,6 +331,14 @@ export class ScriptedEngine {
     },
     replay: async ({ runId, settings }) => replayOf(this.#run(runId), settings),
     evaluate: async ({ runId, checkpoint }) => evaluate(this.#run(runId), checkpoint, this.#options.classCount ?? CLASS_NAMES.length),
+    'run:merge': async ({ runId, checkpoint }) => {
+      const run = this.#run(runId);
+      if (phaseOf(run) === 'full')
+        throw new PreloraError('bad-arguments', `step ${run.step} of ${runId} has no adapters: it is in phase full`, 'checkpoint');
+      const step = typeof checkpoint === 'number' ? checkpoint : run.step;
+      const checked = { images: 64, largestDifference: 3.1e-6, limit: 1.2e-4, changedClasses: 0, isEqual: true };
+      return { step, adapters: 72, folder: `/data/prelora/runs/${runId}/merged/step-${step}`, bytes: 0.02 * GIB, ...checked };
+    },
     'data:images': async ({ indices }) =>
       indices.map((index) => ({ index, image: picture(index % CLASS_NAMES.length, index), path: `val/${index}.png` })),
     predict: async ({ sample }) => {
