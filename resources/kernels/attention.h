@@ -27,26 +27,25 @@ static inline int64_t block_of(const AttentionShape& shape) {
   return std::min(shape.queries, std::max<int64_t>(round_up(rows + 1, ROWS) - ROWS, ROWS));
 }
 
-/** A factor of a small product, packed once and used for many: [depth, n] in panels of COLUMNS. */
+/** A factor of a small product, packed once and used for many: [depth, n] in panels. */
 struct Packed {
   const float* data;
   int64_t depth;
   int64_t n;
 };
 
-static inline int64_t packed_size(int64_t depth, int64_t n) { return round_up(n, COLUMNS) * depth; }
+static inline int64_t packed_size(int64_t depth, int64_t n) { return round_up(n, LANES) * depth; }
 
-static Packed pack(Matrix b, int64_t depth, int64_t n, float* out) {
-  for (int64_t j = 0; j < n; j += COLUMNS) pack_panel<COLUMNS>(b.data + j * b.column, b.column, b.row, std::min<int64_t>(COLUMNS, n - j), depth, out + j * depth);
+static Packed packed(Matrix b, int64_t depth, int64_t n, float* out) {
+  pack_columns(b, n, depth, out);
   return {out, depth, n};
 }
 
 /** C = A·B or C += A·B on this thread; A is read where it lies. */
 static void small_product(Matrix a, int64_t m, const Packed& b, float* c, int64_t c_row, bool adds) {
   for (int64_t j = 0; j < b.n; j += COLUMNS)
-    for (int64_t i = 0; i < m; i += ROWS)
-      tile<false>(a.data + i * a.row, a.row, a.column, b.data + j * b.depth, b.depth, {c + i * c_row + j, c_row, nullptr, adds},
-           std::min<int64_t>(ROWS, m - i), std::min<int64_t>(COLUMNS, b.n - j));
+    panel<false>({a.data, a.row, a.column}, b.data + j * b.depth, b.depth, {c + j, c_row, adds ? c + j : nullptr, c_row}, m,
+                 std::min<int64_t>(COLUMNS, b.n - j), false);
 }
 
 static inline Matrix head_rows(const float* x, int64_t sample, int64_t rows, int64_t head, const AttentionShape& s) {
@@ -82,8 +81,8 @@ static void attention(const float* q, const float* k, const float* v, const Atte
     const Matrix qs = head_rows(q, sample, s.queries, head, s), ks = head_rows(k, sample, s.tokens, head, s),
                  vs = head_rows(v, sample, s.tokens, head, s);
     float* memory = scratch.take(packed_size(s.head_width, s.tokens) + packed_size(s.tokens, s.head_width) + block * s.tokens);
-    const Packed keys = pack({ks.data, ks.column, ks.row}, s.head_width, s.tokens, memory);
-    const Packed values = pack(vs, s.tokens, s.head_width, memory + packed_size(s.head_width, s.tokens));
+    const Packed keys = packed({ks.data, ks.column, ks.row}, s.head_width, s.tokens, memory);
+    const Packed values = packed(vs, s.tokens, s.head_width, memory + packed_size(s.head_width, s.tokens));
     float* scores = memory + packed_size(s.head_width, s.tokens) + packed_size(s.tokens, s.head_width);
     float* sums = log_sums + task * s.queries;
     for (int64_t first = 0; first < s.queries; first += block) {
@@ -130,9 +129,9 @@ static void attention_gradient(const float* g, const float* q, const float* k, c
     const Matrix gs = head_rows(g, sample, s.queries, head, s), qs = head_rows(q, sample, s.queries, head, s),
                  ks = head_rows(k, sample, s.tokens, head, s), vs = head_rows(v, sample, s.tokens, head, s);
     float* memory = scratch.take(2 * turned + straight + 2 * slice + 2 * block * s.tokens);
-    const Packed keys_across = pack({ks.data, ks.column, ks.row}, s.head_width, s.tokens, memory);
-    const Packed values_across = pack({vs.data, vs.column, vs.row}, s.head_width, s.tokens, memory + turned);
-    const Packed keys = pack(ks, s.tokens, s.head_width, memory + 2 * turned);
+    const Packed keys_across = packed({ks.data, ks.column, ks.row}, s.head_width, s.tokens, memory);
+    const Packed values_across = packed({vs.data, vs.column, vs.row}, s.head_width, s.tokens, memory + turned);
+    const Packed keys = packed(ks, s.tokens, s.head_width, memory + 2 * turned);
     float *packed_g = memory + 2 * turned + straight, *packed_q = packed_g + slice, *p = packed_q + slice, *dp = p + block * s.tokens;
     const int64_t answered = sample * s.tokens * width + head * s.head_width, asked = sample * s.queries * width + head * s.head_width;
     for (int64_t first = 0; first < s.queries; first += block) {
@@ -142,7 +141,7 @@ static void attention_gradient(const float* g, const float* q, const float* k, c
       small_product(g_rows, rows, values_across, dp, s.tokens, false);
       score_gradients(p, dp, log_sums + task * s.queries + first, rows, s.tokens, s.scale);
       small_product({dp, s.tokens, 1}, rows, keys, dq + asked + first * width, width, false);
-      const Packed slopes = pack(g_rows, rows, s.head_width, packed_g), asking = pack(q_rows, rows, s.head_width, packed_q);
+      const Packed slopes = packed(g_rows, rows, s.head_width, packed_g), asking = packed(q_rows, rows, s.head_width, packed_q);
       small_product({p, 1, s.tokens}, s.tokens, slopes, dv + answered, width, first > 0);
       small_product({dp, 1, s.tokens}, s.tokens, asking, dk + answered, width, first > 0);
     }

@@ -98,7 +98,7 @@ void matmul(const Attributes& with, Call& call, bool has_bias) {
   if (call.fails()) return;
   const Matrix a = with.transpose_a ? Matrix{call.input(0), 1, a1} : Matrix{call.input(0), a1, 1};
   const Matrix b = with.transpose_b ? Matrix{call.input(1), 1, b1} : Matrix{call.input(1), b1, 1};
-  multiply(m, n, depth, a, b, has_bias ? call.input(2) : nullptr, c);
+  multiply({m, n, depth, a, b, has_bias ? call.input(2) : nullptr, nullptr, c});
 }
 
 void run_matmul(const Attributes& with, Call& call) { matmul(with, call, false); }
