@@ -62,6 +62,7 @@ const RULES: ReadonlyMap<string, ShapeRule> = new Map([
   ['OneHot', (call) => [{ shape: [...input(call, 0).shape, integers(call, 1)[0] as number], dtype: input(call, 2).dtype }]],
   ['Pack', (call) => [packed(call)]],
   ['PadV2', (call) => [padded(call)]],
+  ['PreloraAdapterGrad', (call) => [input(call, 2), input(call, 3)]],
   ['PreloraAttention', attended],
   ['PreloraAttentionGrad', (call) => [input(call, 1), input(call, 2), input(call, 3)]],
   ['PreloraGelu', (call) => [input(call, 0)]],

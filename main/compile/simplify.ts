@@ -15,7 +15,7 @@ export function simplify(node: NewNode, graph: Graph, ownKernels: boolean): NewN
   return rewritten ? { ...rewritten, outputs: node.outputs, name: node.name?.replace(/[^/]*$/, rewritten.op) } : node;
 }
 
-const REWRITES: Readonly<Record<string, Rewrite>> = { BatchMatMulV2: toMatMul, Add: toBiasAdd, Sum: toFewerPasses };
+const REWRITES: Readonly<Record<string, Rewrite>> = { BatchMatMulV2: toMatMul, Add: toProductAdd, Sum: toFewerPasses };
 
 /** The 2-D product: the batched one neither fuses with its bias nor takes the fastest kernel. */
 function toMatMul({ inputs = [], attrs = {} }: NewNode, _graph: Graph, ownKernels: boolean): NewNode | undefined {
@@ -26,15 +26,22 @@ function toMatMul({ inputs = [], attrs = {} }: NewNode, _graph: Graph, ownKernel
   return { op: 'MatMul', inputs, attrs: { T: T ?? {}, ...transposes } };
 }
 
-/** A vector added to the rows of a product. */
-function toBiasAdd({ inputs = [], attrs = {} }: NewNode): NewNode {
+/** A vector added to the rows of a product, or, with our own kernels, anything of a product's shape. */
+function toProductAdd({ inputs = [], attrs = {} }: NewNode): NewNode {
   const [a, b] = inputs as [GraphOutput, GraphOutput];
   const pair: [GraphOutput, GraphOutput] | undefined = isBiasOf(b, a) ? [a, b] : isBiasOf(a, b) ? [b, a] : undefined;
-  if (pair?.[0].node.op === 'PreloraMatMul') {
-    const [{ node: product }, bias] = pair;
-    return { op: 'PreloraMatMulBias', inputs: [...product.inputs, bias], attrs: product.attrs };
-  }
-  return pair ? { op: 'BiasAdd', inputs: pair, attrs: { ...attrs, data_format: { s: 'NHWC' } } } : { op: 'AddV2', inputs, attrs };
+  if (!pair) return toAddend(a, b) ?? toAddend(b, a) ?? { op: 'AddV2', inputs, attrs };
+  const [{ node: product }, bias] = pair;
+  if (product.op === 'PreloraMatMul') return { op: 'PreloraMatMulBias', inputs: [...product.inputs, bias], attrs: product.attrs };
+  return { op: 'BiasAdd', inputs: pair, attrs: { ...attrs, data_format: { s: 'NHWC' } } };
+}
+
+/** The product computed onto what is added to it: gradients that meet, an adapter's part of its layer. */
+function toAddend(addend: GraphOutput, { node: product }: GraphOutput): NewNode | undefined {
+  if (product.op !== 'PreloraMatMul') return undefined;
+  const [wanted, given] = [specOf(outputOf(product)).shape, specOf(addend).shape];
+  if (given.length !== 2 || wanted.some((side, axis) => side !== given[axis])) return undefined;
+  return { op: 'PreloraMatMulAdd', inputs: [...product.inputs, addend], attrs: product.attrs };
 }
 
 const PRODUCTS = new Set(['MatMul', 'PreloraMatMul']);

@@ -9,6 +9,7 @@
  * Shapes are tfjs's: A `[in, r]`, B `[r, out]`; PEFT's lora_A and lora_B are the transposes. Runs inside the caller's tidy.
  */
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
+import { ownKernels } from '../engine/ownKernels.ts';
 import { tf } from '../engine/tf.ts';
 import { affine, customOp, type LinearWeights } from '../model/linear.ts';
 import { columnSums, times, timesTransposed, transposedTimes } from '../model/products.ts';
@@ -58,13 +59,20 @@ export function frozenLoraLinear(x: Tensor2D, { weight, bias }: LinearWeights, {
     save([x, effective, loraA, loraB]);
     const gradFunc = (g: Tensor, saved: Tensor[]) => {
       const [x, effective, loraA, loraB] = saved as [Tensor, Tensor, Tensor, Tensor];
-      const throughB = tf.mul(timesTransposed(g, loraB), scaling); // [n, r]
-      const throughA = tf.mul(times(x, loraA), scaling); // [n, r]
-      return [timesTransposed(g, effective), transposedTimes(x, throughB), transposedTimes(throughA, g)];
+      return [timesTransposed(g, effective), ...adapterGradients(x, g, [loraA, loraB], scaling)];
     };
     return { value: affine(x as Tensor2D, effective, bias), gradFunc };
   };
   return customOp(forward, [x, loraA, loraB]) as Tensor2D;
+}
+
+/** dA and dB without xᵀ·g; with our own kernels x and g are read once. */
+function adapterGradients(x: Tensor, g: Tensor, [loraA, loraB]: [Tensor, Tensor], scaling: number): Tensor[] {
+  const kernels = ownKernels();
+  if (kernels) return kernels.runOwnKernel('AdapterGrad', [x, g, loraA, loraB], { scaling: { f: scaling } });
+  const throughB = tf.mul(timesTransposed(g, loraB), scaling); // [n, r]
+  const throughA = tf.mul(times(x, loraA), scaling); // [n, r]
+  return [transposedTimes(x, throughB), transposedTimes(throughA, g)];
 }
 
 /** γ·(x·A)·B, added to the plain linear; x may have been through dropout. Gradients reach x, A and B by tfjs's own rules. */

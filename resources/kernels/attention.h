@@ -7,7 +7,7 @@
 #pragma once
 #include <cmath>
 
-#include "gemm.h"
+#include "small_product.h"
 
 struct AttentionShape {
   int64_t batch;
@@ -25,27 +25,6 @@ struct AttentionShape {
 static inline int64_t block_of(const AttentionShape& shape) {
   const int64_t rows = 48 * 1024 / std::max<int64_t>(shape.tokens, 1);
   return std::min(shape.queries, std::max<int64_t>(round_up(rows + 1, ROWS) - ROWS, ROWS));
-}
-
-/** A factor of a small product, packed once and used for many: [depth, n] in panels. */
-struct Packed {
-  const float* data;
-  int64_t depth;
-  int64_t n;
-};
-
-static inline int64_t packed_size(int64_t depth, int64_t n) { return round_up(n, LANES) * depth; }
-
-static Packed packed(Matrix b, int64_t depth, int64_t n, float* out) {
-  pack_columns(b, n, depth, out);
-  return {out, depth, n};
-}
-
-/** C = A·B or C += A·B on this thread; A is read where it lies. */
-static void small_product(Matrix a, int64_t m, const Packed& b, float* c, int64_t c_row, bool adds) {
-  for (int64_t j = 0; j < b.n; j += COLUMNS)
-    panel<false>({a.data, a.row, a.column}, b.data + j * b.depth, b.depth, {c + j, c_row, adds ? c + j : nullptr, c_row}, m,
-                 std::min<int64_t>(COLUMNS, b.n - j), false);
 }
 
 static inline Matrix head_rows(const float* x, int64_t sample, int64_t rows, int64_t head, const AttentionShape& s) {

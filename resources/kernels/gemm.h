@@ -77,6 +77,15 @@ static void pack_columns(Matrix b, int64_t columns, int64_t depth, float* out) {
   if (narrow == 2) pack<2 * LANES>(last, b.column, b.row, columns - wide, depth, out + wide * depth);
 }
 
+/** Columns of B as a tile reads them: value (k, j) at data[k·row + j]. */
+struct Panel {
+  const float* data;
+  int64_t row;
+};
+
+/** A panel as `pack_columns` leaves it: as wide as it must be. */
+static inline Panel packed_panel(const float* data, int64_t columns) { return {data, round_up(columns, LANES)}; }
+
 /** What becomes of a tile's sums: `other` (null: nothing), whose rows lie `other_row` apart, is added. */
 struct Target {
   float* data;
@@ -110,20 +119,21 @@ struct Rows {
 };
 
 /**
- * One tile of C from ROWS rows of A and a packed panel of N vectors of B. Where `is_first`, the next ROWS rows of A are fetched meanwhile: nobody has
+ * One tile of C from ROWS rows of A and N vectors of columns of B. Where `is_first`, the next ROWS rows of A are fetched meanwhile: nobody has
  * read them yet, and they lie as far from one another as the processor's own prefetching does not look.
  */
 template <bool PACKED, int N>
-static void tile(Rows a, const float* b, int64_t depth, const Target& c, int64_t rows, int64_t columns, bool is_first) {
+static void tile(Rows a, Panel b, int64_t depth, const Target& c, int64_t rows, int64_t columns, bool is_first) {
   Vec sums[ROWS][N] = {};
   const float* from[ROWS];
   for (int i = 0; i < ROWS; i++) from[i] = a.data + (i < rows ? i * a.row : 0);
   const float* next = !PACKED && is_first ? a.data + ROWS * a.row : nullptr;
-  for (int64_t k = 0; k < depth; k++, b += N * LANES) {
+  const float* values = b.data;
+  for (int64_t k = 0; k < depth; k++, values += b.row) {
     Vec line[N];
     if (next) __builtin_prefetch(next + k % ROWS * a.row + k / ROWS * LANES);
 #pragma GCC unroll 3
-    for (int j = 0; j < N; j++) line[j] = load(b + j * LANES);
+    for (int j = 0; j < N; j++) line[j] = load(values + j * LANES);
 #pragma GCC unroll 8
     for (int i = 0; i < ROWS; i++) {
       const Vec value = splat(PACKED ? a.data[k * ROWS + i] : from[i][k * a.along]);
@@ -187,9 +197,9 @@ static Plan plan_of(const Product& p) {
   return plan;
 }
 
-/** Rows i0 … i1 of one panel of N vectors, for one slice. `a` and `c` begin at row i0. */
+/** `rows` rows of one panel of N vectors, for one slice. */
 template <bool PACKED, int N>
-static void panel_of(Rows a, const float* b, int64_t depth, Target c, int64_t rows, int64_t columns, bool is_first) {
+static void panel_of(Rows a, Panel b, int64_t depth, Target c, int64_t rows, int64_t columns, bool is_first) {
   for (int64_t i = 0; i < rows; i += ROWS) {
     const int64_t count = std::min<int64_t>(ROWS, rows - i);
     const Target target = {c.data + i * c.row, c.row, c.other ? c.other + i * c.other_row : nullptr, c.other_row};
@@ -198,7 +208,7 @@ static void panel_of(Rows a, const float* b, int64_t depth, Target c, int64_t ro
 }
 
 template <bool PACKED>
-static void panel(Rows a, const float* b, int64_t depth, Target c, int64_t rows, int64_t columns, bool is_first) {
+static void panel(Rows a, Panel b, int64_t depth, Target c, int64_t rows, int64_t columns, bool is_first) {
   if (columns <= LANES) panel_of<PACKED, 1>(a, b, depth, c, rows, columns, is_first);
   else if (columns <= 2 * LANES) panel_of<PACKED, 2>(a, b, depth, c, rows, columns, is_first);
   else panel_of<PACKED, VECTORS>(a, b, depth, c, rows, columns, is_first);
@@ -251,8 +261,8 @@ struct Work {
       for (int64_t j = j0; j < j1; j += COLUMNS, b += COLUMNS * k) {
         const int64_t columns = std::min<int64_t>(COLUMNS, j1 - j);
         const Target target = target_of(i0, j, part, s == first);
-        if (packed_a) panel<true>({packed_a, 0, 0}, b, k, target, i1 - i0, columns, false);
-        else panel<false>({a, p.a.row, 1}, b, k, target, i1 - i0, columns, j == j0);
+        if (packed_a) panel<true>({packed_a, 0, 0}, packed_panel(b, columns), k, target, i1 - i0, columns, false);
+        else panel<false>({a, p.a.row, 1}, packed_panel(b, columns), k, target, i1 - i0, columns, j == j0);
       }
     }
   }

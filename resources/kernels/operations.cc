@@ -7,6 +7,7 @@
 #include <string>
 
 #include "adamw.h"
+#include "adapter.h"
 #include "attention.h"
 #include "gelu.h"
 #include "gemm.h"
@@ -84,25 +85,40 @@ struct Attributes {
   bool transpose_a = false;
   bool transpose_b = false;
   float epsilon = 0;
+  float scaling = 0;
   int64_t batch = 0;
   int64_t heads = 0;
 };
 
 typedef void (*Compute)(const Attributes&, Call&);
 
-void matmul(const Attributes& with, Call& call, bool has_bias) {
+/** What is added to a product: its third input. */
+enum class Third { NONE, BIAS, ADDEND };
+
+void matmul(const Attributes& with, Call& call, Third third) {
   const int64_t a0 = call.side(0, 0), a1 = call.side(0, 1), b0 = call.side(1, 0), b1 = call.side(1, 1);
   const int64_t m = with.transpose_a ? a1 : a0, depth = with.transpose_a ? a0 : a1, n = with.transpose_b ? b0 : b1;
   if (depth != (with.transpose_b ? b1 : b0)) return call.fail("PreloraMatMul: the inner sides differ");
-  float* c = call.output(0, {m, n});
+  bool over_addend = false;
+  float* c = third == Third::ADDEND ? call.output_over(0, 2, {m, n}, &over_addend) : call.output(0, {m, n});
   if (call.fails()) return;
   const Matrix a = with.transpose_a ? Matrix{call.input(0), 1, a1} : Matrix{call.input(0), a1, 1};
   const Matrix b = with.transpose_b ? Matrix{call.input(1), 1, b1} : Matrix{call.input(1), b1, 1};
-  multiply({m, n, depth, a, b, has_bias ? call.input(2) : nullptr, nullptr, c});
+  const float* bias = third == Third::BIAS ? call.input(2) : nullptr;
+  const float* addend = third != Third::ADDEND ? nullptr : over_addend ? c : call.input(2);
+  multiply({m, n, depth, a, b, bias, addend, c});
 }
 
-void run_matmul(const Attributes& with, Call& call) { matmul(with, call, false); }
-void run_matmul_bias(const Attributes& with, Call& call) { matmul(with, call, true); }
+void run_matmul(const Attributes& with, Call& call) { matmul(with, call, Third::NONE); }
+void run_matmul_bias(const Attributes& with, Call& call) { matmul(with, call, Third::BIAS); }
+void run_matmul_add(const Attributes& with, Call& call) { matmul(with, call, Third::ADDEND); }
+
+void run_adapter_gradient(const Attributes& with, Call& call) {
+  const AdapterShape shape = {call.side(0, 0), call.side(0, 1), call.side(1, 1), call.side(2, 1), with.scaling};
+  float *da = call.output(0, {shape.inputs, shape.rank}), *db = call.output(1, {shape.rank, shape.outputs});
+  if (call.fails()) return;
+  adapter_gradient(call.input(0), call.input(1), call.input(2), call.input(3), shape, da, db);
+}
 
 void run_gelu(const Attributes&, Call& call) {
   float* y = call.output(0, {call.side(0, 0), call.side(0, 1)});
@@ -178,6 +194,9 @@ const std::initializer_list<const char*> HEADS = {"batch: int", "heads: int"};
 
 const Operation MATMUL = {"PreloraMatMul", {"a: float", "b: float"}, {"c: float"}, TRANSPOSES, run_matmul, false};
 const Operation MATMUL_BIAS = {"PreloraMatMulBias", {"a: float", "b: float", "bias: float"}, {"c: float"}, TRANSPOSES, run_matmul_bias, false};
+const Operation MATMUL_ADD = {"PreloraMatMulAdd", {"a: float", "b: float", "addend: float"}, {"c: float"}, TRANSPOSES, run_matmul_add, false};
+const Operation ADAPTER_GRADIENT = {
+    "PreloraAdapterGrad", {"x: float", "g: float", "a: float", "b: float"}, {"da: float", "db: float"}, {"scaling: float"}, run_adapter_gradient, false};
 const Operation GELU = {"PreloraGelu", {"x: float"}, {"y: float"}, {}, run_gelu, false};
 const Operation GELU_GRADIENT = {"PreloraGeluGrad", {"g: float", "x: float"}, {"dx: float"}, {}, run_gelu_gradient, false};
 const Operation LAYER_NORM = {"PreloraLayerNorm",
@@ -224,8 +243,9 @@ void* create(TF_OpKernelConstruction* construction) {
     if (name == "transpose_a" || name == "transpose_b") {
       TF_OpKernelConstruction_GetAttrBool(construction, name.c_str(), &flag, status);
       (name == "transpose_a" ? attributes->transpose_a : attributes->transpose_b) = flag != 0;
-    } else if (name == "epsilon") {
-      TF_OpKernelConstruction_GetAttrFloat(construction, name.c_str(), &attributes->epsilon, status);
+    } else if (name == "epsilon" || name == "scaling") {
+      float* value = name == "epsilon" ? &attributes->epsilon : &attributes->scaling;
+      TF_OpKernelConstruction_GetAttrFloat(construction, name.c_str(), value, status);
     } else {
       TF_OpKernelConstruction_GetAttrInt64(construction, name.c_str(), name == "batch" ? &attributes->batch : &attributes->heads, status);
     }
@@ -266,7 +286,7 @@ bool add() {
 }
 
 bool add_all() {
-  return add<MATMUL>() && add<MATMUL_BIAS>() && add<GELU>() && add<GELU_GRADIENT>() && add<LAYER_NORM>() && add<LAYER_NORM_GRADIENT>() &&
+  return add<MATMUL>() && add<MATMUL_BIAS>() && add<MATMUL_ADD>() && add<ADAPTER_GRADIENT>() && add<GELU>() && add<GELU_GRADIENT>() && add<LAYER_NORM>() && add<LAYER_NORM_GRADIENT>() &&
          add<LAYER_NORM_INPUT_GRADIENT>() && add<ATTENTION>() && add<ATTENTION_GRADIENT>() && add<ADAMW>();
 }
 

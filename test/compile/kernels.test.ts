@@ -12,6 +12,7 @@ import type { GraphProgram, TensorSpec } from '../../main/compile/program.ts';
 import { registerSymbolicBackend } from '../../main/compile/symbolicBackend.ts';
 import { randomStream } from '../../main/core/random.ts';
 import { tf } from '../../main/engine/tf.ts';
+import { frozenLoraLinear } from '../../main/lora/layer.ts';
 import { attention } from '../../main/model/attention.ts';
 import { gelu } from '../../main/model/gelu.ts';
 import { layerNorm } from '../../main/model/layerNorm.ts';
@@ -86,6 +87,43 @@ describe.skipIf(!kernelsAreBuilt)('our own kernels (skipped where they are not b
   ])('multiply [%i, %i] by [.., %i], with either factor transposed, and add a bias', (m, k, n) => {
     compare(['PreloraMatMulBias', 'PreloraMatMul'], [[m, k], [k, n], [n]], (x, w, bias) =>
       affine(x as Tensor2D, w as Tensor2D, bias as Tensor1D),
+    );
+  });
+
+  test.each([
+    [3, 5, 2],
+    [130, 300, 70],
+    [20, 10, 2500],
+  ])('a product onto a matrix of its own shape, [%i, %i] by depth %i, also when something else needs that matrix', (m, n, k) => {
+    compare(['PreloraMatMulAdd', 'PreloraMatMul'], [[m, k], [k, n], [m, n]], (x, w, other) => tf.add(tf.matMul(x!, w!), other!));
+    compare(['PreloraMatMulAdd'], [[m, k], [k, n], [m, n]], (x, w, other) => {
+      const twice = tf.add(other!, other!);
+      return tf.mul(tf.add(twice, tf.matMul(x!, w!)), twice);
+    });
+    compare(['PreloraMatMulAdd'], [[k, m], [k, n]], (x, w) => tf.add(tf.matMul(x!, w!, true), tf.matMul(tf.cos(x!), tf.sin(w!), true)));
+  });
+
+  test.each([
+    { rows: 3, inputs: 4, outputs: 5, rank: 1 },
+    { rows: 65, inputs: 50, outputs: 33, rank: 3 },
+    { rows: 130, inputs: 192, outputs: 768, rank: 8 },
+    { rows: 1030, inputs: 20, outputs: 64, rank: 20 },
+    { rows: 200, inputs: 70, outputs: 40, rank: 64 },
+  ])('gradients of an adapter of rank $rank, [$rows, $inputs] to $outputs', ({ rows, inputs, outputs, rank }) => {
+    const shapes = [
+      [rows, inputs],
+      [inputs, rank],
+      [rank, outputs],
+      [inputs, outputs],
+    ];
+    compare(
+      ['PreloraAdapterGrad', 'PreloraMatMulAdd'],
+      shapes,
+      (x, loraA, loraB, weight) => {
+        const adapter = { loraA: loraA as Tensor2D, loraB: loraB as Tensor2D, scaling: 0.5 };
+        return frozenLoraLinear(x as Tensor2D, { weight: weight as Tensor2D, bias: undefined }, adapter);
+      },
+      3,
     );
   });
 
