@@ -52,8 +52,8 @@ static void adapter_gradient(const float* x, const float* g, const float* a, con
     for (int64_t row = begin; row < end; row += ADAPTER_ROWS) {
       const int64_t rows = std::min(ADAPTER_ROWS, end - row);
       const float *x_rows = x + row * s.inputs, *g_rows = g + row * s.outputs;
-      small_product({x_rows, s.inputs, 1}, rows, down, h, s.rank, false);
-      small_product({g_rows, s.outputs, 1}, rows, up, u, s.rank, false);
+      small_product({x_rows, s.inputs, 1}, rows, down, h, s.rank, false, false);
+      small_product({g_rows, s.outputs, 1}, rows, up, u, s.rank, false, false);
       add_outer(u, x_rows, rows, s.rank, s.inputs, da_sum, row > begin, rest);
       add_outer(h, g_rows, rows, s.rank, s.outputs, db_sum, row > begin, rest);
     }

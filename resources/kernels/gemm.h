@@ -26,10 +26,12 @@ struct Matrix {
 
 static inline int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
+static inline int64_t count_of(int64_t size, int64_t part) { return (size + part - 1) / part; }
+
 /** The size of each of the fewest equal parts that are at most `most`, in whole units. */
 static inline int64_t even_part(int64_t size, int64_t most, int64_t unit) {
-  const int64_t parts = std::max<int64_t>(1, (size + most - 1) / most);
-  return std::max(unit, round_up((size + parts - 1) / parts, unit));
+  const int64_t parts = std::max<int64_t>(1, count_of(size, most));
+  return std::max(unit, round_up(count_of(size, parts), unit));
 }
 
 /**
@@ -48,7 +50,11 @@ static inline void pack_panel(const float* from, int64_t step, int64_t along, in
       for (int first = 0; first < WIDTH; first += PART) {
         Vec rows[LANES];
 #pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++) rows[i] = load(from + (first + (i < PART ? i : 0)) * step + packed);
+        for (int i = 0; i < LANES; i++) {
+          const float* row = from + (first + (i < PART ? i : 0)) * step + packed;
+          rows[i] = load(row);
+          __builtin_prefetch(row + 2 * LANES);
+        }
         transpose(rows);
 #pragma GCC unroll 16
         for (int k = 0; k < LANES; k++) std::memcpy(out + (packed + k) * WIDTH + first, &rows[k], 4 * PART);
@@ -57,12 +63,16 @@ static inline void pack_panel(const float* from, int64_t step, int64_t along, in
     for (int64_t i = 0; i < WIDTH; i++) out[k * WIDTH + i] = i < count ? from[i * step + k * along] : 0;
 }
 
-/** Any number of lines of a factor (rows of A, columns of B), panel after panel. Lines that are neighbours are read in the order of memory. */
+/** Any number of lines of a factor (rows of A, columns of B), panel after panel. Lines that are neighbours are read in the order of memory, and ahead. */
 template <int WIDTH>
 static void pack(const float* from, int64_t step, int64_t along, int64_t lines, int64_t depth, float* out) {
   const int64_t whole = step == 1 ? lines / WIDTH * WIDTH : 0;
   for (int64_t k = 0; whole > 0 && k < depth; k++)
-    for (int64_t i = 0; i < whole; i += WIDTH) std::memcpy(out + i * depth + k * WIDTH, from + k * along + i, 4 * WIDTH);
+    for (int64_t i = 0; i < whole; i += WIDTH) {
+      const float* values = from + k * along + i;
+      for (int j = 0; j < WIDTH; j += 16) __builtin_prefetch(values + 4 * along + j);  // 16 floats: a line of the cache
+      std::memcpy(out + i * depth + k * WIDTH, values, 4 * WIDTH);
+    }
   for (int64_t i = whole; i < lines; i += WIDTH)
     pack_panel<WIDTH>(from + i * step, step, along, std::min<int64_t>(WIDTH, lines - i), depth, out + i * depth);
 }
@@ -119,11 +129,13 @@ struct Rows {
 };
 
 /**
- * One tile of C from ROWS rows of A and N vectors of columns of B. Where `is_first`, the next ROWS rows of A are fetched meanwhile: nobody has
+ * One tile of C from ROWS rows of A and N vectors of columns of B. C's lines are fetched meanwhile, and, where `is_first`, the next ROWS rows of A are fetched meanwhile: nobody has
  * read them yet, and they lie as far from one another as the processor's own prefetching does not look.
  */
 template <bool PACKED, int N>
 static void tile(Rows a, Panel b, int64_t depth, const Target& c, int64_t rows, int64_t columns, bool is_first) {
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < N; j++) __builtin_prefetch(c.data + i * c.row + j * LANES, 1);
   Vec sums[ROWS][N] = {};
   const float* from[ROWS];
   for (int i = 0; i < ROWS; i++) from[i] = a.data + (i < rows ? i * a.row : 0);
@@ -131,7 +143,7 @@ static void tile(Rows a, Panel b, int64_t depth, const Target& c, int64_t rows, 
   const float* values = b.data;
   for (int64_t k = 0; k < depth; k++, values += b.row) {
     Vec line[N];
-    if (next) __builtin_prefetch(next + k % ROWS * a.row + k / ROWS * LANES);
+    if (next && 2 * k < depth) __builtin_prefetch(next + k % ROWS * a.row + k / ROWS * LANES);
 #pragma GCC unroll 3
     for (int j = 0; j < N; j++) line[j] = load(values + j * LANES);
 #pragma GCC unroll 8
@@ -163,38 +175,41 @@ struct Plan {
   int64_t columns;
   /** So many ranges of depth are summed apart, for a C too small to be shared out. */
   int64_t parts;
-  /** B is packed beforehand, for all pieces; else each packs what it needs. */
+  /** Packed beforehand, for all pieces; else each piece packs what it needs. */
+  bool shares_a;
   bool shares_b;
+  /** Else rows of A are read where they lie. */
   bool packs_a;
 };
 
-/** Up to so many rows B is packed piece by piece: a slice of all rows of A fits the second-level cache. */
-constexpr int64_t FEW_ROWS = 512;
-/** From so many columns on it pays to pack rows of A too: read where they lie, a stride apart, they crowd the first-level cache. */
-constexpr int64_t MANY_COLUMNS = 384;
-/** Values of B that the second-level cache keeps beside the rest of a piece. */
-constexpr int64_t KEPT_VALUES = 160 * 1024;
-/** As many pieces make a product worth sharing out as it is. */
-constexpr int64_t ENOUGH_PIECES = 4;
+/** Gradients of weights: few rows and columns, and all tokens to sum over. */
+static Plan plan_for_depth(const Product& p) {
+  constexpr int64_t ENOUGH_PIECES = 4;
+  const int64_t rows = even_part(p.m, 192, ROWS), columns = even_part(p.n, 384, LANES);
+  const int64_t wanted = ENOUGH_PIECES / (count_of(p.m, rows) * count_of(p.n, columns));
+  return {rows, columns, std::max<int64_t>(1, std::min(wanted, p.depth / SLICE)), false, false, true};
+}
 
-/**
- * Sizes are measured. Three kinds of product come: gradients of weights, whose depth is all tokens; many tokens times a weight; few tokens times a
- * large weight. Memory is read as seldom as the second-level cache allows, and a C too small for all threads is cut along the depth.
- */
+/** Many tokens times a weight: B is packed once. Rows read where they lie, a stride apart, crowd the first-level cache if there is much of B. */
+static Plan plan_for_rows(const Product& p) {
+  constexpr int64_t KEPT_VALUES = 160 * 1024, MANY_COLUMNS = 384;
+  const int64_t most = std::max<int64_t>(COLUMNS, KEPT_VALUES / std::max<int64_t>(1, p.depth));
+  const int64_t columns = even_part(p.n, most, COLUMNS);
+  const bool packs_a = columns >= MANY_COLUMNS;
+  return {packs_a ? 6 * ROWS : 12 * ROWS, columns, 1, false, true, packs_a};
+}
+
+/** Few tokens times a large weight: A is packed once, each part of the weight where it is used, in as many pieces as threads or a multiple. */
+static Plan plan_for_weight(const Product& p) {
+  const int64_t pieces = round_up(count_of(p.n, 192), Pool::get().threads());
+  return {round_up(p.m, ROWS), round_up(count_of(p.n, pieces), LANES), 1, true, false, true};
+}
+
+/** Sizes are measured: memory is read as seldom as the second-level cache allows. */
 static Plan plan_of(const Product& p) {
-  const bool is_deep = p.a.column != 1, shares_b = !is_deep && p.m > FEW_ROWS;
-  Plan plan = {0, 0, 1, shares_b, is_deep};
-  if (shares_b) {
-    plan.columns = even_part(p.n, std::max<int64_t>(COLUMNS, KEPT_VALUES / std::max<int64_t>(1, p.depth)), COLUMNS);
-    plan.packs_a = plan.columns >= MANY_COLUMNS;
-    plan.rows = plan.packs_a ? 6 * ROWS : 12 * ROWS;
-    return plan;
-  }
-  plan.rows = even_part(p.m, is_deep ? 192 : FEW_ROWS, ROWS);
-  plan.columns = even_part(p.n, is_deep ? 384 : 192, LANES);
-  const int64_t pieces = (p.m + plan.rows - 1) / plan.rows * ((p.n + plan.columns - 1) / plan.columns);
-  plan.parts = std::max<int64_t>(1, std::min(ENOUGH_PIECES / pieces, p.depth / SLICE));
-  return plan;
+  constexpr int64_t MANY_ROWS = 512;
+  if (p.a.column != 1) return plan_for_depth(p);
+  return p.m > MANY_ROWS ? plan_for_rows(p) : plan_for_weight(p);
 }
 
 /** `rows` rows of one panel of N vectors, for one slice. */
@@ -220,27 +235,43 @@ struct Work {
   const Plan plan;
   const int64_t slice;
   const int64_t slices;
-  /** All of B in slices, each in panels; null: pieces pack their own. */
+  /** All of a factor in slices, each in panels; null: pieces pack their own. */
+  float* packed_a = nullptr;
   float* packed_b = nullptr;
   /** Sums of all parts but the first, each `[m, n]`. */
   float* sums = nullptr;
 
   explicit Work(const Product& product)
-      : p(product), plan(plan_of(product)), slice(even_part(p.depth, SLICE, 1)), slices(std::max<int64_t>(1, (p.depth + slice - 1) / slice)) {}
+      : p(product), plan(plan_of(product)), slice(even_part(p.depth, SLICE, 1)), slices(std::max<int64_t>(1, count_of(p.depth, slice))) {}
 
-  int64_t row_pieces() const { return (p.m + plan.rows - 1) / plan.rows; }
-  int64_t pieces() const { return row_pieces() * ((p.n + plan.columns - 1) / plan.columns); }
+  int64_t row_pieces() const { return count_of(p.m, plan.rows); }
+  int64_t pieces() const { return row_pieces() * count_of(p.n, plan.columns); }
   Matrix b_from(int64_t k0, int64_t j) const { return {p.b.data + k0 * p.b.row + j * p.b.column, p.b.row, p.b.column}; }
   int64_t depth_at(int64_t k0) const { return std::min(slice, p.depth - k0); }
 
-  void share_b(Scratch& scratch) {
-    const int64_t panels = (p.n + COLUMNS - 1) / COLUMNS, width = round_up(p.n, LANES);
-    packed_b = scratch.take(width * p.depth);
+  /** Packs panels of `unit` lines, `lines` in all, of every slice: `pack_lines(first, count, k0, k, out)` does one. */
+  template <class PackLines>
+  void share(int64_t lines, int64_t unit, float* out, PackLines pack_lines) const {
+    const int64_t panels = count_of(lines, unit), size = round_up(lines, unit == ROWS ? ROWS : LANES);
     for_ranges(slices * panels, 4, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
-        const int64_t k0 = i / panels * slice, j = i % panels * COLUMNS, k = depth_at(k0);
-        pack_columns(b_from(k0, j), std::min<int64_t>(COLUMNS, p.n - j), k, packed_b + width * k0 + j * k);
+        const int64_t k0 = i / panels * slice, first = i % panels * unit, k = depth_at(k0);
+        pack_lines(first, std::min(unit, lines - first), k0, k, out + size * k0 + first * k);
       }
+    });
+  }
+
+  void share_a(Scratch& scratch) {
+    packed_a = scratch.take(round_up(p.m, ROWS) * p.depth);
+    share(p.m, ROWS, packed_a, [&](int64_t i, int64_t count, int64_t k0, int64_t k, float* out) {
+      pack<ROWS>(p.a.data + i * p.a.row + k0 * p.a.column, p.a.row, p.a.column, count, k, out);
+    });
+  }
+
+  void share_b(Scratch& scratch) {
+    packed_b = scratch.take(round_up(p.n, LANES) * p.depth);
+    share(p.n, COLUMNS, packed_b, [&](int64_t j, int64_t count, int64_t k0, int64_t k, float* out) {
+      pack_columns(b_from(k0, j), count, k, out);
     });
   }
 
@@ -249,19 +280,20 @@ struct Work {
     static thread_local Scratch own_a, own_b;
     const int64_t i0 = index % row_pieces() * plan.rows, i1 = std::min(p.m, i0 + plan.rows);
     const int64_t j0 = index / row_pieces() * plan.columns, j1 = std::min(p.n, j0 + plan.columns);
-    float* packed_a = plan.packs_a ? own_a.take(round_up(i1 - i0, ROWS) * slice) : nullptr;
+    float* own_rows = plan.packs_a && !packed_a ? own_a.take(round_up(i1 - i0, ROWS) * slice) : nullptr;
     float* own_panels = packed_b ? nullptr : own_b.take(round_up(j1 - j0, LANES) * slice);
     const int64_t first = slices * part / plan.parts, end = slices * (part + 1) / plan.parts;
     for (int64_t s = first; s < end; s++) {
       const int64_t k0 = s * slice, k = depth_at(k0);
       const float* a = p.a.data + i0 * p.a.row + k0 * p.a.column;
-      if (packed_a) pack<ROWS>(a, p.a.row, p.a.column, i1 - i0, k, packed_a);
+      if (own_rows) pack<ROWS>(a, p.a.row, p.a.column, i1 - i0, k, own_rows);
       if (!packed_b) pack_columns(b_from(k0, j0), j1 - j0, k, own_panels);
+      const float* rows = packed_a ? packed_a + round_up(p.m, ROWS) * k0 + i0 * k : own_rows;
       const float* b = packed_b ? packed_b + round_up(p.n, LANES) * k0 + j0 * k : own_panels;
       for (int64_t j = j0; j < j1; j += COLUMNS, b += COLUMNS * k) {
         const int64_t columns = std::min<int64_t>(COLUMNS, j1 - j);
         const Target target = target_of(i0, j, part, s == first);
-        if (packed_a) panel<true>({packed_a, 0, 0}, packed_panel(b, columns), k, target, i1 - i0, columns, false);
+        if (rows) panel<true>({rows, 0, 0}, packed_panel(b, columns), k, target, i1 - i0, columns, false);
         else panel<false>({a, p.a.row, 1}, packed_panel(b, columns), k, target, i1 - i0, columns, j == j0);
       }
     }
@@ -287,9 +319,10 @@ struct Work {
 
 /** Computes the product on all threads. */
 static void multiply(const Product& p) {
-  static thread_local Scratch shared, partial;
+  static thread_local Scratch shared_a, shared_b, partial;
   Work work(p);
-  if (work.plan.shares_b) work.share_b(shared);
+  if (work.plan.shares_a) work.share_a(shared_a);
+  if (work.plan.shares_b) work.share_b(shared_b);
   if (work.plan.parts > 1) work.sums = partial.take((work.plan.parts - 1) * p.m * p.n);
   Pool::get().run(work.pieces() * work.plan.parts, [&](int64_t i) { work.piece(i / work.plan.parts, i % work.plan.parts); });
   if (work.plan.parts > 1) work.add_parts();

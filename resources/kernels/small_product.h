@@ -16,11 +16,11 @@ static Packed packed(Matrix b, int64_t depth, int64_t n, float* out) {
   return {out, depth, n};
 }
 
-/** C = A·B or C += A·B on this thread; A is read where it lies. */
-static void small_product(Matrix a, int64_t m, const Packed& b, float* c, int64_t c_row, bool adds) {
+/** C = A·B or C += A·B on this thread; A is read where it lies, ahead where nobody `has_read` it yet. */
+static void small_product(Matrix a, int64_t m, const Packed& b, float* c, int64_t c_row, bool adds, bool has_read = true) {
   for (int64_t j = 0; j < b.n; j += COLUMNS) {
     const int64_t columns = std::min<int64_t>(COLUMNS, b.n - j);
     const Target target = {c + j, c_row, adds ? c + j : nullptr, c_row};
-    panel<false>({a.data, a.row, a.column}, packed_panel(b.data + j * b.depth, columns), b.depth, target, m, columns, false);
+    panel<false>({a.data, a.row, a.column}, packed_panel(b.data + j * b.depth, columns), b.depth, target, m, columns, !has_read && j == 0);
   }
 }
