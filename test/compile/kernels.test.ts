@@ -95,12 +95,35 @@ describe.skipIf(!kernelsAreBuilt)('our own kernels (skipped where they are not b
     [130, 300, 70],
     [20, 10, 2500],
   ])('a product onto a matrix of its own shape, [%i, %i] by depth %i, also when something else needs that matrix', (m, n, k) => {
-    compare(['PreloraMatMulAdd', 'PreloraMatMul'], [[m, k], [k, n], [m, n]], (x, w, other) => tf.add(tf.matMul(x!, w!), other!));
-    compare(['PreloraMatMulAdd'], [[m, k], [k, n], [m, n]], (x, w, other) => {
-      const twice = tf.add(other!, other!);
-      return tf.mul(tf.add(twice, tf.matMul(x!, w!)), twice);
-    });
-    compare(['PreloraMatMulAdd'], [[k, m], [k, n]], (x, w) => tf.add(tf.matMul(x!, w!, true), tf.matMul(tf.cos(x!), tf.sin(w!), true)));
+    compare(
+      ['PreloraMatMulAdd', 'PreloraMatMul'],
+      [
+        [m, k],
+        [k, n],
+        [m, n],
+      ],
+      (x, w, other) => tf.add(tf.matMul(x!, w!), other!),
+    );
+    compare(
+      ['PreloraMatMulAdd'],
+      [
+        [m, k],
+        [k, n],
+        [m, n],
+      ],
+      (x, w, other) => {
+        const twice = tf.add(other!, other!);
+        return tf.mul(tf.add(twice, tf.matMul(x!, w!)), twice);
+      },
+    );
+    compare(
+      ['PreloraMatMulAdd'],
+      [
+        [k, m],
+        [k, n],
+      ],
+      (x, w) => tf.add(tf.matMul(x!, w!, true), tf.matMul(tf.cos(x!), tf.sin(w!), true)),
+    );
   });
 
   test.each([

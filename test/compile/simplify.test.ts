@@ -54,7 +54,11 @@ describe.skipIf(!hasNative)('rewrites', () => {
     expect(opsOf(programOf((x, w, bias) => tf.add(tf.matMul(x, w), bias)))).toEqual(['PreloraMatMulBias']);
     expect(opsOf(programOf((x, w) => tf.matMul(x, w)))).toEqual(['PreloraMatMul']);
     expect(opsOf(programOf((x, w) => tf.add(tf.matMul(x, w), tf.sum(x))))).toEqual(['PreloraMatMul', 'Sum', 'AddV2']);
-    expect(opsOf(programOf((x, w) => tf.add(tf.exp(tf.matMul(x, w)), tf.matMul(x, w))))).toEqual(['PreloraMatMul', 'Exp', 'PreloraMatMulAdd']);
+    expect(opsOf(programOf((x, w) => tf.add(tf.exp(tf.matMul(x, w)), tf.matMul(x, w))))).toEqual([
+      'PreloraMatMul',
+      'Exp',
+      'PreloraMatMulAdd',
+    ]);
   });
 
   test('column sums become BiasAddGrad; other sums stay', () => {
