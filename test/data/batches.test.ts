@@ -2,6 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Batch, openEvalBatches, openTrainBatches } from '../../main/data/batches.ts';
+import { BatchQueue } from '../../main/data/batchQueue.ts';
+import type { BatchTask } from '../../main/data/buildBatch.ts';
 import type { Dataset } from '../../main/data/dataset.ts';
 import type { ResolvedConfig } from '../../main/protocol/config.ts';
 import { configFor, tinyDataset } from './dataConfig.ts';
@@ -19,6 +21,22 @@ function withoutTime(batches: Batch[]): Omit<Batch, 'waitMs'>[] {
 }
 
 const everythingOn = { mixupAlpha: 0.8, cutmixAlpha: 1, colorJitter: 0.4, randAugmentOps: 2, randomErasing: 0.5 };
+
+describe('batches in the making', () => {
+  it.each([1, 2, 5])('are as many as data.prefetch says: %d', async (prefetch) => {
+    const dataset = await tinyDataset();
+    let drawn = 0;
+    const tasks = (function* (): Generator<BatchTask> {
+      for (;;) yield { purpose: 'train', step: drawn++, micro: 0, samples: Uint32Array.of(0, 1) };
+    })();
+    const queue = new BatchQueue(dataset.train, configFor(dataset, { data: { prefetch } }), { tasks, workers: 1 });
+    expect(drawn).toBe(prefetch);
+    await queue.next();
+    await queue.next();
+    expect(drawn).toBe(prefetch + 1);
+    await queue.close();
+  });
+});
 
 describe('training batches', () => {
   it('are the same bits for 0, 1, 2 and 5 workers', async () => {

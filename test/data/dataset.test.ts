@@ -22,6 +22,17 @@ function countPerClass(labels: Uint32Array, classes: number): number[] {
   return counts;
 }
 
+it('turns images over the diagonal where data.transpose asks for it, as EMNIST needs', async () => {
+  const source = tinyFolder();
+  const pixelsOf = async (transpose: boolean) => {
+    const { train } = await openDataset(dataSettings({ source, transpose }));
+    return train.images.kind === 'packed' ? [...train.images.pixels.subarray(0, 64)] : [];
+  };
+  const [plain, turned] = [await pixelsOf(false), await pixelsOf(true)];
+  expect(turned).toEqual(plain.map((_, i) => plain[8 * (i % 8) + Math.floor(i / 8)]));
+  expect(turned).not.toEqual(plain);
+});
+
 describe('the shipped sample', () => {
   it('is a class-balanced Fashion-MNIST subset with its known mean and std', async () => {
     const dataset = await openDataset(dataSettings());
