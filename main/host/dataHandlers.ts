@@ -1,7 +1,11 @@
 /** Looks at a data set before a run is made of it: counts, classes, what was left out and why, and a few pictures. */
 import { configError } from '../core/configIssues.ts';
+import { parseConfig, resolveWithData } from '../core/resolveConfig.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
+import { duplicatesAcross } from '../data/duplicates.ts';
+import { factsOf } from '../data/facts.ts';
 import { pictureUrl } from '../data/picture.ts';
+import { previewAugment } from '../data/previewAugment.ts';
 import { decodeSample } from '../data/showImage.ts';
 import { DataConfig } from '../protocol/config.ts';
 import type { DatasetReport } from '../protocol/requests.ts';
@@ -12,7 +16,10 @@ export const THUMBNAIL_PX = 96;
 /** Enough to see what is wrong; the run's data-report.json has all. */
 const SKIPPED_SHOWN = 200;
 
-export function dataHandlers(): Pick<EngineHandlers, 'data:inspect'> {
+/** Pictures of the augmentation preview. */
+const DRAWS = 12;
+
+export function dataHandlers(): Pick<EngineHandlers, 'data:inspect' | 'data:augment'> {
   return {
     async 'data:inspect'({ data }) {
       const parsed = DataConfig.safeParse(data);
@@ -22,6 +29,20 @@ export function dataHandlers(): Pick<EngineHandlers, 'data:inspect'> {
           { data },
         );
       return reportOf(await openDataset(parsed.data));
+    },
+    async 'data:augment'({ config, sample }) {
+      const parsed = parseConfig(config);
+      const dataset = await openDataset(parsed.data, { channels: parsed.model.inChannels });
+      const index = sample % dataset.train.count;
+      const stored = await decodeSample(dataset, 'train', index);
+      const draws = await previewAugment(dataset, resolveWithData(parsed, factsOf(dataset)), index, DRAWS);
+      return {
+        sample: index,
+        label: stored.className,
+        image: await pictureUrl(stored.image, THUMBNAIL_PX),
+        count: dataset.train.count,
+        draws: await Promise.all(draws.map(async ({ image, labels }) => ({ image: await pictureUrl(image, THUMBNAIL_PX), labels }))),
+      };
     },
   };
 }
@@ -42,6 +63,7 @@ async function reportOf(dataset: Dataset): Promise<DatasetReport> {
     mean: normalization.mean,
     std: normalization.std,
     skipped: report.skipped.slice(0, SKIPPED_SHOWN),
+    duplicates: await duplicatesAcross(train, val),
     thumbnails: await thumbnails(dataset),
   };
 }

@@ -189,10 +189,23 @@ export const DatasetReport = z.object({
   mean: z.array(z.number()),
   std: z.array(z.number()),
   skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+  /** Validation images that are, byte by byte, training images too; null when there were too many to look at. */
+  duplicates: z.object({ count: z.number().nullable(), examples: z.array(z.object({ train: z.string(), val: z.string() })) }),
   /** Sample pictures as PNG data URLs. */
   thumbnails: z.array(z.object({ label: z.string(), image: z.string() })),
 });
 export type DatasetReport = z.output<typeof DatasetReport>;
+
+/** One training image as it is stored, and as the first updates would see it. Pictures are PNG data URLs. */
+export const AugmentPreview = z.object({
+  sample: z.number(),
+  label: z.string(),
+  image: z.string(),
+  /** Training images there are. */
+  count: z.number(),
+  draws: z.array(z.object({ image: z.string(), labels: z.array(z.object({ name: z.string(), share: z.number() })) })),
+});
+export type AugmentPreview = z.output<typeof AugmentPreview>;
 
 export const AppDescription = z.object({
   version: z.string(),
@@ -370,6 +383,8 @@ export const engineRequests = {
   /** Two models, tensor by tensor: of two runs, or of one run at two moments. */
   'weights:difference': { arg: z.strictObject({ from: CheckpointPlace, to: CheckpointPlace }), result: ModelDifference },
   'data:inspect': { arg: z.strictObject({ data: ConfigInput }), result: DatasetReport },
+  /** What augmentation makes of a training image; an index past the last begins anew. */
+  'data:augment': { arg: z.strictObject({ config: ConfigInput, sample: z.number().int().min(0) }), result: AugmentPreview },
 
   /** Starts a run. Fails with `bad-config` (names the field) or `busy`. */
   'run:start': { arg: z.strictObject({ config: ConfigInput }), result: z.object({ runId: RunId }) },

@@ -116,7 +116,14 @@ const SCENES: Record<string, Scene> = {
       await page.getByText('1 problem', { exact: true }).waitFor();
     },
   },
-  'New run, data report': { route: '#/new', act: press('Look at the data') },
+  'New run, data report, augmentation': {
+    route: '#/new',
+    act: async (page) => {
+      await press('Look at the data')(page);
+      await press('Preview the augmentation')(page);
+      await page.getByText('as it is stored, then').waitFor();
+    },
+  },
   'New run, start weights': {
     route: '#/new',
     act: async (page) => {

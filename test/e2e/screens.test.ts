@@ -195,6 +195,19 @@ describe.skipIf(!findChromium())('the page', () => {
     await page.getByText('there are no adapters before the switch').waitFor();
   });
 
+  it('shows what augmentation makes of an image, and which images are in both splits', async () => {
+    const { page } = await browser.open({ route: '#/new' });
+    await page.getByRole('button', { name: 'Look at the data' }).click();
+    await page.getByText('2 of 10,000 validation images are training images too').click();
+    await page.getByText('val/Bag/0103.png is train/Bag/0007.png').waitFor();
+    await page.getByRole('button', { name: 'Preview the augmentation' }).click();
+    await page.getByText('70 % T-shirt + 30 % Dress').first().waitFor();
+    expect(await page.getByRole('img', { name: /^Draw \d+$/ }).count()).toBe(12);
+    await page.getByRole('button', { name: 'Next image' }).click();
+    await page.getByText('Training image 2 of').waitFor();
+    expect(await asked(page, 'data:augment')).toMatchObject([{ sample: 0 }, { sample: 1 }]);
+  });
+
   it('compares by what differs alone', async () => {
     const { page } = await browser.open({ route: '#/compare/flowers-a,flowers-full' });
     const table = page.getByRole('region', { name: 'Settings and results' });

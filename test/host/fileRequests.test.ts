@@ -91,8 +91,17 @@ describe('a data set', () => {
     const report = await connectPage(startHost()).request('data:inspect', { data: { source: 'sample', maxTrain: 100 } });
     expect(report).toMatchObject({ kind: 'idx', channels: 1, trainCount: 100 });
     expect(report.classCounts.reduce((sum, { train }) => sum + train, 0)).toBe(100);
+    expect(report.duplicates).toEqual({ count: 0, examples: [] });
     expect(report.thumbnails).toHaveLength(24);
     expect(report.thumbnails[0]?.image).toMatch(/^data:image\/png;base64,/);
+  });
+
+  it('is shown as training would see it, an index past the last begins anew', async () => {
+    const config = { ...SMALL_RUN, data: { ...SMALL_RUN.data, maxTrain: 100, mixupAlpha: 1 } };
+    const shown = await connectPage(startHost()).request('data:augment', { config, sample: 103 });
+    expect(shown).toMatchObject({ sample: 3, count: 100 });
+    expect(shown.draws).toHaveLength(12);
+    expect(new Set(shown.draws.map(({ image }) => image)).size).toBeGreaterThan(6);
   });
 
   it('that is not there is refused by name', async () => {

@@ -21,8 +21,31 @@ export function inspect(data: unknown) {
     mean: DATA_FACTS.mean,
     std: DATA_FACTS.std,
     skipped: [{ path: 'train/Bag/0441.png', reason: 'truncated after 312 bytes' }],
+    duplicates: {
+      count: 2,
+      examples: [
+        { train: 'train/Bag/0007.png', val: 'val/Bag/0103.png' },
+        { train: 'train/Coat/0090.png', val: 'val/Coat/0002.png' },
+      ],
+    },
     thumbnails: Array.from({ length: 24 }, (_, index) => ({ label: CLASS_NAMES[index % 10] ?? '', image: picture(index % 10, index) })),
   };
+}
+
+export function augment(sample: number) {
+  const name = CLASS_NAMES[sample % 10] ?? '';
+  const other = CLASS_NAMES[(sample + 3) % 10] ?? '';
+  const draws = Array.from({ length: 12 }, (_, i) => ({
+    image: picture(sample % 10, 100 * sample + i),
+    labels:
+      i % 4 === 3
+        ? [
+            { name, share: 0.7 },
+            { name: other, share: 0.3 },
+          ]
+        : [{ name, share: 1 }],
+  }));
+  return { sample, label: name, image: picture(sample % 10, sample), count: DATA_FACTS.trainCount, draws };
 }
 
 /** A bell per checkpoint, narrower the later; the first checkpoint has no update. */

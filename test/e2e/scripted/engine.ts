@@ -10,7 +10,7 @@ import type { EventRecord } from '../../../main/protocol/records.ts';
 import { type ErrorCode, PreloraError, type Reply } from '../../../main/protocol/reply.ts';
 import type { engineRequests, HandlersOf, RunSummary } from '../../../main/protocol/requests.ts';
 import type { RunStatus } from '../../../main/protocol/run.ts';
-import { distribution, evaluate, inspect } from './answers.ts';
+import { augment, distribution, evaluate, inspect } from './answers.ts';
 import { describeApp } from './application.ts';
 import { previewOf, replayOf } from './decisions.ts';
 import { estimate, problems } from './estimates.ts';
@@ -253,6 +253,7 @@ export class ScriptedEngine {
       identical: 12,
     }),
     'data:inspect': async ({ data }) => inspect(data),
+    'data:augment': async ({ sample }) => augment(sample),
     'run:start': async ({ config }) => {
       const [problem] = problems(config);
       if (problem) throw new PreloraError('bad-config', problem.message, problem.field);
