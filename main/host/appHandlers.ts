@@ -44,9 +44,9 @@ async function describeApp(host: EngineHost): Promise<Omit<AppDescription, 'inst
   };
 }
 
-function describePreset({ name, description, config }: Preset): AppDescription['presets'][number] {
+function describePreset({ name, description, isOwn, config }: Preset): AppDescription['presets'][number] {
   const title = name.replaceAll(/[-_]/g, ' ');
-  return { name, title: title.charAt(0).toUpperCase() + title.slice(1), summary: description, config };
+  return { name, title: isOwn ? name : title.charAt(0).toUpperCase() + title.slice(1), summary: description, isOwn, config };
 }
 
 /** Variants for this platform that are not there, or not whole. */

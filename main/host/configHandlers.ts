@@ -4,12 +4,13 @@ import { parseConfig } from '../core/resolveConfig.ts';
 import { RunConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { formatYaml, parseConfigText } from '../store/configFile.ts';
+import { removeTemplate, saveTemplate } from '../store/presets.ts';
 import type { EngineHost } from './engineHost.ts';
 import { estimate, measureEstimate } from './estimate.ts';
 import type { EngineHandlers } from './handlers.ts';
 import { describeStartWeights } from './startWeights.ts';
 
-type Names = `config:${string}` | `estimate:${string}` | 'weights:describe';
+type Names = `config:${string}` | `presets:${string}` | `estimate:${string}` | 'weights:describe';
 
 export function configHandlers(host: EngineHost): Pick<EngineHandlers, Extract<keyof EngineHandlers, Names>> {
   return {
@@ -20,6 +21,8 @@ export function configHandlers(host: EngineHost): Pick<EngineHandlers, Extract<k
       return { yaml: formatYaml(config) };
     },
     'config:fromText': async ({ text }) => ({ config: parseConfigText(text, 'the text') }),
+    'presets:save': ({ name, config }) => saveTemplate(name, config),
+    'presets:remove': ({ name }) => removeTemplate(name),
     'weights:describe': ({ source }) => describeStartWeights(source),
     'estimate:compute': async ({ config }) => estimate(config, checkConfig(config), host.dataRoot),
     'estimate:measure': async ({ config }) => measureEstimate(config, checkConfig(config), host),

@@ -214,7 +214,8 @@ export const AppDescription = z.object({
   cores: z.number(),
   memoryBytes: z.number(),
   dataRoot: z.string(),
-  presets: z.array(z.object({ name: z.string(), title: z.string(), summary: z.string(), config: z.unknown() })),
+  /** Shipped ones first; `isOwn` are templates of the user's. */
+  presets: z.array(z.object({ name: z.string(), title: z.string(), summary: z.string(), isOwn: z.boolean(), config: z.unknown() })),
   engines: z.array(z.object({ name: z.string(), available: z.boolean(), version: z.string(), device: z.string(), why: z.string() })),
   /** Native engines that could be fetched. */
   installableEngines: z.array(EngineVariant),
@@ -366,6 +367,10 @@ export const engineRequests = {
   'config:check': { arg: z.strictObject({ config: ConfigInput }), result: z.array(z.object({ field: z.string(), message: z.string() })) },
   'config:toYaml': { arg: z.strictObject({ config: ConfigInput }), result: z.object({ yaml: z.string() }) },
   'config:fromText': { arg: z.strictObject({ text: z.string().max(1_000_000) }), result: z.object({ config: z.unknown() }) },
+  /** Keeps a config as a template beside the presets, or keeps it anew under that name. Throws `bad-arguments` for a name that is taken. */
+  'presets:save': { arg: z.strictObject({ name: z.string().max(60), config: z.record(z.string(), z.unknown()) }), result: z.void() },
+  /** Takes a template away; shipped presets stay. */
+  'presets:remove': { arg: z.strictObject({ name: z.string().max(60) }), result: z.void() },
   /** Parameters, memory, time and disk for a config; at most a few ms, nothing is trained. */
   'estimate:compute': { arg: z.strictObject({ config: ConfigInput }), result: Estimate },
   /** Runs 10 real steps of each phase in a fresh process and returns measured figures. */

@@ -51,6 +51,11 @@ export function queueFolder(surroundings: Surroundings = here): string {
   return path.join(dataRoot(surroundings), 'queue');
 }
 
+/** Where templates of the user's own lie. */
+export function templatesFolder(surroundings: Surroundings = here): string {
+  return path.join(dataRoot(surroundings), 'presets');
+}
+
 /**
  * The shipped `resources/` folder: beside the nearest package.json above this file that has one. The same walk works from the
  * sources (main/store), from dist/main/store and inside a packaged app.

@@ -107,6 +107,14 @@ const SCENES: Record<string, Scene> = {
   'Live, broken: memory ran out': { route: live, act: (page) => page.evaluate(() => window.scripted.crashForMemory('flowers-b')) },
   Config: { route: '#/run/flowers-b/config' },
   'New run': { route: '#/new' },
+  'New run, data report, augmentation': {
+    route: '#/new',
+    act: async (page) => {
+      await press('Look at the data')(page);
+      await press('Preview the augmentation')(page);
+      await page.getByText('as it is stored, then').waitFor();
+    },
+  },
   'New run, all fields with a problem': {
     route: '#/new',
     act: async (page) => {
@@ -114,14 +122,6 @@ const SCENES: Record<string, Scene> = {
       await page.getByRole('button', { name: /2 Model/ }).click();
       await page.getByLabel('Patch size').fill('5');
       await page.getByText('1 problem', { exact: true }).waitFor();
-    },
-  },
-  'New run, data report, augmentation': {
-    route: '#/new',
-    act: async (page) => {
-      await press('Look at the data')(page);
-      await press('Preview the augmentation')(page);
-      await page.getByText('as it is stored, then').waitFor();
     },
   },
   'New run, start weights': {

@@ -195,6 +195,29 @@ describe.skipIf(!findChromium())('the page', () => {
     await page.getByText('there are no adapters before the switch').waitFor();
   });
 
+  it('keeps a draft as a template, begins with it again, and takes it away with a way back', async () => {
+    const { page } = await browser.open({ route: '#/new' });
+    await page.getByRole('button', { name: /3 Recipe/ }).click();
+    await page.getByLabel('Epochs', { exact: true }).fill('7');
+    await page.getByRole('button', { name: 'Templates' }).click();
+    await page.getByRole('menuitem', { name: /Keep as a template/ }).click();
+    await page.getByLabel('Name', { exact: true }).fill('sample');
+    await page.getByText('A shipped preset has this name.').waitFor();
+    await page.getByLabel('Name', { exact: true }).fill('seven');
+    await page.getByRole('button', { name: 'Keep', exact: true }).click();
+    const preset = page.getByLabel('Preset');
+    await expect.poll(() => preset.inputValue()).toBe('seven');
+    expect(await asked(page, 'presets:save')).toMatchObject([{ name: 'seven', config: { train: { epochs: 7 } } }]);
+    await preset.selectOption('sample');
+    await preset.selectOption('seven');
+    expect(await page.getByLabel('Epochs', { exact: true }).inputValue()).toBe('7');
+    await page.getByRole('button', { name: 'Templates' }).click();
+    await page.getByRole('menuitem', { name: 'Take away seven' }).click();
+    await expect.poll(() => preset.inputValue()).toBe('');
+    await page.locator('.toast').getByRole('button', { name: 'Undo' }).click();
+    await expect.poll(() => preset.inputValue()).toBe('seven');
+  });
+
   it('shows what augmentation makes of an image, and which images are in both splits', async () => {
     const { page } = await browser.open({ route: '#/new' });
     await page.getByRole('button', { name: 'Look at the data' }).click();

@@ -99,7 +99,7 @@ it('undoes each change', () => {
 });
 
 it('marks what differs from the preset, not from the defaults', () => {
-  draft.choosePreset({ name: 'p', title: 'P', summary: '', config: { train: { epochs: 12 } } });
+  draft.choosePreset({ name: 'p', title: 'P', summary: '', isOwn: false, config: { train: { epochs: 12 } } });
   expect(draft.isChanged('train.epochs')).toBe(false);
   draft.set('train.epochs', 13);
   expect(draft.isChanged('train.epochs')).toBe(true);

@@ -23,9 +23,10 @@ export function describeApp(): AppDescription {
         name: 'sample',
         title: 'Sample',
         summary: 'A few minutes on two cores: settles fast, to show the switch.',
+        isOwn: false,
         config: { data: { source: 'sample' } },
       },
-      { name: 'fashion-mnist', title: 'Fashion-MNIST', summary: 'The whole set, ViT-Ti width 96.', config: SCRIPTED_CONFIG },
+      { name: 'fashion-mnist', title: 'Fashion-MNIST', summary: 'The whole set, ViT-Ti width 96.', isOwn: false, config: SCRIPTED_CONFIG },
     ],
     engines: [
       { name: 'tensorflow', available: true, version: '2.21.0', device: 'CPU', why: 'In use. No GPU found by the driver.' },

@@ -38,6 +38,7 @@ export class ScriptedEngine {
   readonly #options: ScriptedOptions;
   readonly #queue: ScriptedQueue;
   #installTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #templates = new Map<string, unknown>();
   #created = 0;
   /** Requests so far, for assertions. */
   readonly asked: { name: string; arg: unknown }[] = [];
@@ -166,7 +167,19 @@ export class ScriptedEngine {
   }
 
   readonly handlers = {
-    'app:describe': async () => describeApp(),
+    'app:describe': async () => {
+      const own = [...this.#templates].map(([name, config]) => ({
+        name,
+        title: name,
+        summary: 'A template of your own.',
+        isOwn: true,
+        config,
+      }));
+      const about = describeApp();
+      return { ...about, presets: [...about.presets, ...own] };
+    },
+    'presets:save': async ({ name, config }) => void this.#templates.set(name, config),
+    'presets:remove': async ({ name }) => void this.#templates.delete(name),
     'app:diagnose': async ({ runId }) => ({
       fileName: 'prelora-diagnostics-20261123-0822.zip',
       files: [
