@@ -41,7 +41,34 @@ function toAddend(addend: GraphOutput, { node: product }: GraphOutput): NewNode 
   if (product.op !== 'PreloraMatMul') return undefined;
   const [wanted, given] = [specOf(outputOf(product)).shape, specOf(addend).shape];
   if (given.length !== 2 || wanted.some((side, axis) => side !== given[axis])) return undefined;
-  return { op: 'PreloraMatMulAdd', inputs: [...product.inputs, addend], attrs: product.attrs };
+  return toPair(addend.node, product) ?? { op: 'PreloraMatMulAdd', inputs: [...product.inputs, addend], attrs: product.attrs };
+}
+
+/** Up to this depth a product is computed onto another's pieces while they lie in the cache; an adapter's depth is its rank. */
+const LITTLE_DEPTH = 64;
+
+/** Both products at once, the deeper first; `first` may have a bias or an addend. */
+function toPair(first: GraphNode, second: GraphNode): NewNode | undefined {
+  const added = ADDED_TO_PRODUCT.get(first.op);
+  if (added === undefined || !haveSameTransposes(first, second)) return undefined;
+  const [deep, shallow] = depthOf(first) >= depthOf(second) ? [first, second] : [second, first];
+  if (depthOf(shallow) > LITTLE_DEPTH) return undefined;
+  const inputs = [...deep.inputs.slice(0, 2), ...shallow.inputs.slice(0, 2), ...first.inputs.slice(2)];
+  return { op: `PreloraMatMulPair${added}`, inputs, attrs: first.attrs };
+}
+
+const ADDED_TO_PRODUCT: ReadonlyMap<string, string> = new Map([
+  ['PreloraMatMul', ''],
+  ['PreloraMatMulBias', 'Bias'],
+  ['PreloraMatMulAdd', 'Add'],
+]);
+
+function haveSameTransposes(a: GraphNode, b: GraphNode): boolean {
+  return (['transpose_a', 'transpose_b'] as const).every((name) => Boolean(a.attrs[name]?.b) === Boolean(b.attrs[name]?.b));
+}
+
+function depthOf({ inputs, attrs }: GraphNode): number {
+  return specOf(inputs[0] as GraphOutput).shape[attrs.transpose_a?.b ? 0 : 1] as number;
 }
 
 const PRODUCTS = new Set(['MatMul', 'PreloraMatMul']);

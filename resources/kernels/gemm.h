@@ -156,7 +156,16 @@ static void tile(Rows a, Panel b, int64_t depth, const Target& c, int64_t rows, 
   store_tile(sums, c, rows, columns);
 }
 
-/** C `[m, n]` = A `[m, depth]`·B `[depth, n]`, plus `bias` `[n]` or `addend` `[m, n]` where one is not null; `addend` may be C itself. */
+/** A second product onto the first, of little depth: what an adapter adds. */
+struct SecondFactors {
+  Matrix a;
+  Matrix b;
+  int64_t depth = 0;
+};
+
+/**
+ * C `[m, n]` = A `[m, depth]`·B `[depth, n]` + A₂·B₂, plus `bias` `[n]` or `addend` `[m, n]` where one is not null; `addend` may be C itself.
+ */
 struct Product {
   int64_t m;
   int64_t n;
@@ -166,8 +175,8 @@ struct Product {
   const float* bias;
   const float* addend;
   float* c;
+  SecondFactors second = {};
 };
-
 
 /** How a product is cut into pieces of work, and whether its factors are packed. Sizes are of one piece; only `parts` decides about sums. */
 struct Plan {
@@ -229,6 +238,17 @@ static void panel(Rows a, Panel b, int64_t depth, Target c, int64_t rows, int64_
   else panel_of<PACKED, VECTORS>(a, b, depth, c, rows, columns, is_first);
 }
 
+/** Rows i0 … i1 and columns j0 … j1 of C, over one part of the depth. */
+struct Piece {
+  int64_t i0;
+  int64_t i1;
+  int64_t j0;
+  int64_t j1;
+  int64_t part;
+};
+
+static inline Matrix from(const Matrix& x, int64_t i, int64_t j) { return {x.data + i * x.row + j * x.column, x.row, x.column}; }
+
 /** One product on its way: its plan, its slices, what all pieces share. */
 struct Work {
   const Product& p;
@@ -246,7 +266,6 @@ struct Work {
 
   int64_t row_pieces() const { return count_of(p.m, plan.rows); }
   int64_t pieces() const { return row_pieces() * count_of(p.n, plan.columns); }
-  Matrix b_from(int64_t k0, int64_t j) const { return {p.b.data + k0 * p.b.row + j * p.b.column, p.b.row, p.b.column}; }
   int64_t depth_at(int64_t k0) const { return std::min(slice, p.depth - k0); }
 
   /** Packs panels of `unit` lines, `lines` in all, of every slice: `pack_lines(first, count, k0, k, out)` does one. */
@@ -271,15 +290,19 @@ struct Work {
   void share_b(Scratch& scratch) {
     packed_b = scratch.take(round_up(p.n, LANES) * p.depth);
     share(p.n, COLUMNS, packed_b, [&](int64_t j, int64_t count, int64_t k0, int64_t k, float* out) {
-      pack_columns(b_from(k0, j), count, k, out);
+      pack_columns(from(p.b, k0, j), count, k, out);
     });
   }
 
+  Piece piece_at(int64_t index, int64_t part) const {
+    const int64_t i0 = index % row_pieces() * plan.rows, j0 = index / row_pieces() * plan.columns;
+    return {i0, std::min(p.m, i0 + plan.rows), j0, std::min(p.n, j0 + plan.columns), part};
+  }
+
   /** One piece of C, summed over one part of the depth. */
-  void piece(int64_t index, int64_t part) const {
+  void compute(const Piece& piece) const {
     static thread_local Scratch own_a, own_b;
-    const int64_t i0 = index % row_pieces() * plan.rows, i1 = std::min(p.m, i0 + plan.rows);
-    const int64_t j0 = index / row_pieces() * plan.columns, j1 = std::min(p.n, j0 + plan.columns);
+    const auto [i0, i1, j0, j1, part] = piece;
     float* own_rows = plan.packs_a && !packed_a ? own_a.take(round_up(i1 - i0, ROWS) * slice) : nullptr;
     float* own_panels = packed_b ? nullptr : own_b.take(round_up(j1 - j0, LANES) * slice);
     const int64_t first = slices * part / plan.parts, end = slices * (part + 1) / plan.parts;
@@ -287,15 +310,32 @@ struct Work {
       const int64_t k0 = s * slice, k = depth_at(k0);
       const float* a = p.a.data + i0 * p.a.row + k0 * p.a.column;
       if (own_rows) pack<ROWS>(a, p.a.row, p.a.column, i1 - i0, k, own_rows);
-      if (!packed_b) pack_columns(b_from(k0, j0), j1 - j0, k, own_panels);
+      if (!packed_b) pack_columns(from(p.b, k0, j0), j1 - j0, k, own_panels);
       const float* rows = packed_a ? packed_a + round_up(p.m, ROWS) * k0 + i0 * k : own_rows;
       const float* b = packed_b ? packed_b + round_up(p.n, LANES) * k0 + j0 * k : own_panels;
-      for (int64_t j = j0; j < j1; j += COLUMNS, b += COLUMNS * k) {
-        const int64_t columns = std::min<int64_t>(COLUMNS, j1 - j);
-        const Target target = target_of(i0, j, part, s == first);
-        if (rows) panel<true>({rows, 0, 0}, packed_panel(b, columns), k, target, i1 - i0, columns, false);
-        else panel<false>({a, p.a.row, 1}, packed_panel(b, columns), k, target, i1 - i0, columns, j == j0);
-      }
+      if (rows) add_slice<true>({rows, 0, 0}, b, k, piece, s == first);
+      else add_slice<false>({a, p.a.row, 1}, b, k, piece, s == first);
+    }
+    if (part == 0) add_second(piece, own_b);
+  }
+
+  /** While the piece lies in the cache. */
+  void add_second(const Piece& piece, Scratch& scratch) const {
+    const auto& [a, b, depth] = p.second;
+    for (int64_t k0 = 0; k0 < depth; k0 += SLICE) {
+      const int64_t k = std::min(SLICE, depth - k0);
+      float* panels = scratch.take(round_up(piece.j1 - piece.j0, LANES) * k);
+      pack_columns(from(b, k0, piece.j0), piece.j1 - piece.j0, k, panels);
+      add_slice<false>({a.data + piece.i0 * a.row + k0 * a.column, a.row, a.column}, panels, k, piece, false);
+    }
+  }
+
+  template <bool PACKED>
+  void add_slice(Rows a, const float* b, int64_t k, const Piece& piece, bool is_first) const {
+    for (int64_t j = piece.j0; j < piece.j1; j += COLUMNS, b += COLUMNS * k) {
+      const int64_t columns = std::min<int64_t>(COLUMNS, piece.j1 - j);
+      const Target target = target_of(piece.i0, j, piece.part, is_first);
+      panel<PACKED>(a, packed_panel(b, columns), k, target, piece.i1 - piece.i0, columns, j == piece.j0);
     }
   }
 
@@ -324,6 +364,6 @@ static void multiply(const Product& p) {
   if (work.plan.shares_a) work.share_a(shared_a);
   if (work.plan.shares_b) work.share_b(shared_b);
   if (work.plan.parts > 1) work.sums = partial.take((work.plan.parts - 1) * p.m * p.n);
-  Pool::get().run(work.pieces() * work.plan.parts, [&](int64_t i) { work.piece(i / work.plan.parts, i % work.plan.parts); });
+  Pool::get().run(work.pieces() * work.plan.parts, [&](int64_t i) { work.compute(work.piece_at(i / work.plan.parts, i % work.plan.parts)); });
   if (work.plan.parts > 1) work.add_parts();
 }

@@ -92,26 +92,43 @@ struct Attributes {
 
 typedef void (*Compute)(const Attributes&, Call&);
 
-/** What is added to a product: its third input. */
-enum class Third { NONE, BIAS, ADDEND };
+/** What is added to a product: its last input. */
+enum class Added { NOTHING, BIAS, ADDEND };
 
-void matmul(const Attributes& with, Call& call, Third third) {
-  const int64_t a0 = call.side(0, 0), a1 = call.side(0, 1), b0 = call.side(1, 0), b1 = call.side(1, 1);
-  const int64_t m = with.transpose_a ? a1 : a0, depth = with.transpose_a ? a0 : a1, n = with.transpose_b ? b0 : b1;
-  if (depth != (with.transpose_b ? b1 : b0)) return call.fail("PreloraMatMul: the inner sides differ");
-  bool over_addend = false;
-  float* c = third == Third::ADDEND ? call.output_over(0, 2, {m, n}, &over_addend) : call.output(0, {m, n});
-  if (call.fails()) return;
-  const Matrix a = with.transpose_a ? Matrix{call.input(0), 1, a1} : Matrix{call.input(0), a1, 1};
-  const Matrix b = with.transpose_b ? Matrix{call.input(1), 1, b1} : Matrix{call.input(1), b1, 1};
-  const float* bias = third == Third::BIAS ? call.input(2) : nullptr;
-  const float* addend = third != Third::ADDEND ? nullptr : over_addend ? c : call.input(2);
-  multiply({m, n, depth, a, b, bias, addend, c});
+/** The factors that are inputs `first` and the next, and what their product's sides are; fails where they do not fit one another. */
+struct Sides {
+  int64_t m;
+  int64_t depth;
+  int64_t n;
+  bool fit;
+
+  Sides(const Attributes& with, Call& call, int first)
+      : m(call.side(first, with.transpose_a ? 1 : 0)),
+        depth(call.side(first, with.transpose_a ? 0 : 1)),
+        n(call.side(first + 1, with.transpose_b ? 0 : 1)),
+        fit(depth == call.side(first + 1, with.transpose_b ? 1 : 0)) {}
+};
+
+Matrix factor(Call& call, int index, bool is_transposed) {
+  const int64_t row = call.side(index, 1);
+  return is_transposed ? Matrix{call.input(index), 1, row} : Matrix{call.input(index), row, 1};
 }
 
-void run_matmul(const Attributes& with, Call& call) { matmul(with, call, Third::NONE); }
-void run_matmul_bias(const Attributes& with, Call& call) { matmul(with, call, Third::BIAS); }
-void run_matmul_add(const Attributes& with, Call& call) { matmul(with, call, Third::ADDEND); }
+/** Inputs: A and B, in a pair A₂ and B₂, and what is added. */
+template <bool IS_PAIR, Added ADDED>
+void run_matmul(const Attributes& with, Call& call) {
+  constexpr int LAST = IS_PAIR ? 4 : 2;
+  const Sides sides(with, call, 0), second(with, call, IS_PAIR ? 2 : 0);
+  if (!sides.fit || !second.fit || sides.m != second.m || sides.n != second.n) return call.fail("PreloraMatMul: sides differ");
+  bool over_addend = false;
+  float* c = ADDED == Added::ADDEND ? call.output_over(0, LAST, {sides.m, sides.n}, &over_addend) : call.output(0, {sides.m, sides.n});
+  if (call.fails()) return;
+  Product product = {sides.m, sides.n, sides.depth, factor(call, 0, with.transpose_a), factor(call, 1, with.transpose_b), nullptr, nullptr, c};
+  if (ADDED == Added::BIAS) product.bias = call.input(LAST);
+  if (ADDED == Added::ADDEND) product.addend = over_addend ? c : call.input(LAST);
+  if (IS_PAIR) product.second = {factor(call, 2, with.transpose_a), factor(call, 3, with.transpose_b), second.depth};
+  multiply(product);
+}
 
 void run_adapter_gradient(const Attributes& with, Call& call) {
   const AdapterShape shape = {call.side(0, 0), call.side(0, 1), call.side(1, 1), call.side(2, 1), with.scaling};
@@ -192,9 +209,29 @@ struct Operation {
 const std::initializer_list<const char*> TRANSPOSES = {"transpose_a: bool", "transpose_b: bool"};
 const std::initializer_list<const char*> HEADS = {"batch: int", "heads: int"};
 
-const Operation MATMUL = {"PreloraMatMul", {"a: float", "b: float"}, {"c: float"}, TRANSPOSES, run_matmul, false};
-const Operation MATMUL_BIAS = {"PreloraMatMulBias", {"a: float", "b: float", "bias: float"}, {"c: float"}, TRANSPOSES, run_matmul_bias, false};
-const Operation MATMUL_ADD = {"PreloraMatMulAdd", {"a: float", "b: float", "addend: float"}, {"c: float"}, TRANSPOSES, run_matmul_add, false};
+const Operation MATMUL = {"PreloraMatMul", {"a: float", "b: float"}, {"c: float"}, TRANSPOSES, run_matmul<false, Added::NOTHING>, false};
+const Operation MATMUL_BIAS = {
+    "PreloraMatMulBias", {"a: float", "b: float", "bias: float"}, {"c: float"}, TRANSPOSES, run_matmul<false, Added::BIAS>, false};
+const Operation MATMUL_ADD = {
+    "PreloraMatMulAdd", {"a: float", "b: float", "addend: float"}, {"c: float"}, TRANSPOSES, run_matmul<false, Added::ADDEND>, false};
+const Operation MATMUL_PAIR = {"PreloraMatMulPair",
+                               {"a: float", "b: float", "a2: float", "b2: float"},
+                               {"c: float"},
+                               TRANSPOSES,
+                               run_matmul<true, Added::NOTHING>,
+                               false};
+const Operation MATMUL_PAIR_BIAS = {"PreloraMatMulPairBias",
+                                    {"a: float", "b: float", "a2: float", "b2: float", "bias: float"},
+                                    {"c: float"},
+                                    TRANSPOSES,
+                                    run_matmul<true, Added::BIAS>,
+                                    false};
+const Operation MATMUL_PAIR_ADD = {"PreloraMatMulPairAdd",
+                                   {"a: float", "b: float", "a2: float", "b2: float", "addend: float"},
+                                   {"c: float"},
+                                   TRANSPOSES,
+                                   run_matmul<true, Added::ADDEND>,
+                                   false};
 const Operation ADAPTER_GRADIENT = {
     "PreloraAdapterGrad", {"x: float", "g: float", "a: float", "b: float"}, {"da: float", "db: float"}, {"scaling: float"}, run_adapter_gradient, false};
 const Operation GELU = {"PreloraGelu", {"x: float"}, {"y: float"}, {}, run_gelu, false};
@@ -286,7 +323,8 @@ bool add() {
 }
 
 bool add_all() {
-  return add<MATMUL>() && add<MATMUL_BIAS>() && add<MATMUL_ADD>() && add<ADAPTER_GRADIENT>() && add<GELU>() && add<GELU_GRADIENT>() && add<LAYER_NORM>() && add<LAYER_NORM_GRADIENT>() &&
+  return add<MATMUL>() && add<MATMUL_BIAS>() && add<MATMUL_ADD>() && add<MATMUL_PAIR>() && add<MATMUL_PAIR_BIAS>() && add<MATMUL_PAIR_ADD>() &&
+         add<ADAPTER_GRADIENT>() && add<GELU>() && add<GELU_GRADIENT>() && add<LAYER_NORM>() && add<LAYER_NORM_GRADIENT>() &&
          add<LAYER_NORM_INPUT_GRADIENT>() && add<ATTENTION>() && add<ATTENTION_GRADIENT>() && add<ADAMW>();
 }
 

@@ -12,11 +12,11 @@ import type { GraphProgram, TensorSpec } from '../../main/compile/program.ts';
 import { registerSymbolicBackend } from '../../main/compile/symbolicBackend.ts';
 import { randomStream } from '../../main/core/random.ts';
 import { tf } from '../../main/engine/tf.ts';
-import { frozenLoraLinear } from '../../main/lora/layer.ts';
+import { adapterBranch, frozenLoraLinear } from '../../main/lora/layer.ts';
 import { attention } from '../../main/model/attention.ts';
 import { gelu } from '../../main/model/gelu.ts';
 import { layerNorm } from '../../main/model/layerNorm.ts';
-import { affine } from '../../main/model/linear.ts';
+import { affine, frozenLinear } from '../../main/model/linear.ts';
 import { expectClose, REWRITTEN } from '../support/tolerance.ts';
 import { kernelsAreBuilt, startNative } from './support/nativeBackend.ts';
 
@@ -147,6 +147,25 @@ describe.skipIf(!kernelsAreBuilt)('our own kernels (skipped where they are not b
         return frozenLoraLinear(x as Tensor2D, { weight: weight as Tensor2D, bias: undefined }, adapter);
       },
       3,
+    );
+  });
+
+  test.each([
+    { rows: 3, inputs: 66, outputs: 70, rank: 1 },
+    { rows: 130, inputs: 200, outputs: 400, rank: 8 },
+    { rows: 1030, inputs: 80, outputs: 192, rank: 20 },
+  ])('adapters by rows, rank $rank, [$rows, $inputs] to $outputs: both products of a layer at once', ({ rows, inputs, outputs, rank }) => {
+    const adapted = (x: Tensor, [weight, bias, loraA, loraB]: readonly Tensor[]) => {
+      const plain = frozenLinear(x as Tensor2D, { weight: weight as Tensor2D, bias: bias as Tensor1D });
+      return tf.add(plain, adapterBranch(x as Tensor2D, { loraA: loraA as Tensor2D, loraB: loraB as Tensor2D, scaling: 0.5 }));
+    };
+    const layer = [[inputs, outputs], [outputs], [inputs, rank], [rank, outputs]];
+    compare(['PreloraMatMulPair', 'PreloraMatMulPairBias'], [[rows, inputs], ...layer], (x, ...weights) => adapted(x!, weights), 1);
+    compare(
+      ['PreloraMatMulPair', 'PreloraMatMulPairBias', 'PreloraMatMulPairAdd'],
+      [[rows, inputs], ...layer, ...layer],
+      (x, ...weights) => tf.mul(adapted(x!, weights.slice(0, 4)), adapted(x!, weights.slice(4))),
+      1,
     );
   });
 
