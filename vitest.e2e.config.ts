@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: [
       'test/e2e/**/*.test.ts',
+      'test/electron/deaths.test.ts',
       'test/electron/desktop.test.ts',
       'test/electron/everyday.test.ts',
       'test/electron/packaged.test.ts',

@@ -275,5 +275,7 @@ describe.skipIf(why !== null)(`Electron’s security checklist${why ? ` (skipped
     expect(await inPage(() => Object.keys((globalThis as unknown as Bridge).workbench))).toEqual(['request', 'on']);
     const listening = inPage(() => (globalThis as unknown as Bridge).workbench.on('ipc-anything', () => {}));
     await expect(listening).rejects.toThrow(/no such event/);
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as Record<string, object>;
+    expect(Object.keys({ ...dependencies, ...devDependencies })).not.toContain('@electron/remote');
   });
 });

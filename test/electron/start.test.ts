@@ -6,7 +6,8 @@ import path from 'node:path';
 import { chromium } from 'playwright-core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { root } from '../../build/transpile.mjs';
-import { assembleApp, desktopRuntime, startScreen } from '../support/desktopApp.ts';
+import { assembleApp, desktopRuntime } from '../support/desktopApp.ts';
+import { endGroup, startXvfb, watchGroup } from '../support/watchedProcess.ts';
 
 const runtime = desktopRuntime();
 const why = 'why' in runtime ? runtime.why : null;
@@ -24,7 +25,9 @@ function npmStart(env: Record<string, string | undefined>): Started {
   const child = spawn(process.execPath, [path.join(root, 'build', 'start.mjs')], {
     env: { ...process.env, PRELORA_DATA_DIR: path.join(folder, 'data'), XDG_CONFIG_HOME: path.join(folder, 'config'), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   });
+  watchGroup(child);
   started.push(child);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -43,8 +46,8 @@ function npmStart(env: Record<string, string | undefined>): Started {
 }
 
 describe('npm start', () => {
-  afterAll(() => {
-    for (const child of started) child.kill('SIGKILL');
+  afterAll(async () => {
+    for (const child of started) await endGroup(child);
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 300 });
   });
 
@@ -61,7 +64,7 @@ describe('npm start', () => {
   });
 
   it.skipIf(why !== null)(`opens the desktop window${why ? ` (skipped: ${why})` : ''}, and ends with it`, async () => {
-    const screen = await startScreen();
+    const screen = await startXvfb();
     const electron = assembleApp(path.dirname((runtime as { binary: string }).binary), path.join(folder, 'runtime'));
     const wrapper = path.join(folder, 'electron with a debugging port');
     writeFileSync(wrapper, `#!/bin/sh\nexec '${electron}' --remote-debugging-port=0 --disable-gpu "$@"\n`);
@@ -74,6 +77,6 @@ describe('npm start', () => {
     expect(page?.url()).toMatch(/^app:\/\/workbench\//);
     await page?.close();
     expect(await ended).toBe(0);
-    screen.server.kill();
+    screen.close();
   });
 });

@@ -2,7 +2,7 @@
  * The built shell in a real Electron, driven by Playwright. The runtime is the checkout's own, or the Electron 25 that electronRuntime.sh keeps
  * in the cache (see there); without one these tests are skipped, with the reason. A screen comes from DISPLAY, else from a fresh Xvfb.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -22,6 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { _electron, type ElectronApplication, type Page } from 'playwright-core';
 import { buildPage } from '../../build/page.mjs';
 import { buildShell } from '../../build/shell.mjs';
+import { endGroup, startXvfb, watchGroup } from './watchedProcess.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -60,6 +61,7 @@ export interface DesktopApp {
 
 /** The app on a screen of its own, with its own data and settings; it can be started again and again. */
 export interface DesktopInstallation {
+  executable: string;
   dataDir: string;
   start(): Promise<DesktopApp>;
   /** What a user's second click does. Gives the exit code of that process. */
@@ -70,7 +72,10 @@ export interface DesktopInstallation {
 /** Starts the app from a copy of the runtime, whose `resources/app` is this checkout. */
 export async function startDesktopApp(binary: string): Promise<DesktopApp> {
   const installation = await installDesktop(binary);
-  const desktop = await installation.start();
+  const desktop = await installation.start().catch((error) => {
+    installation.remove();
+    throw error;
+  });
   return {
     ...desktop,
     async close() {
@@ -81,13 +86,15 @@ export async function startDesktopApp(binary: string): Promise<DesktopApp> {
 }
 
 const FLAGS = ['--no-sandbox', '--disable-gpu'];
+/** About a second alone on two cores; other work beside may cost many times that. */
+const LAUNCH_MS = 60_000;
 
 export async function installDesktop(binary: string): Promise<DesktopInstallation> {
   await buildPage();
   await buildShell();
   const folder = mkdtempSync(path.join(tmpdir(), 'prelora desktop '));
   const executablePath = assembleApp(path.dirname(binary), path.join(folder, 'runtime'));
-  const screen = process.env.DISPLAY ? null : await startScreen();
+  const screen = process.env.DISPLAY ? null : await startXvfb();
   const dataDir = path.join(folder, 'data');
   const env = {
     ...process.env,
@@ -96,6 +103,7 @@ export async function installDesktop(binary: string): Promise<DesktopInstallatio
     ...(screen && { DISPLAY: screen.display }),
   } as Record<string, string>;
   return {
+    executable: executablePath,
     dataDir,
     start: () => startInstalled(executablePath, dataDir, env),
     startBeside() {
@@ -103,7 +111,7 @@ export async function installDesktop(binary: string): Promise<DesktopInstallatio
       return new Promise((resolve) => child.once('exit', resolve));
     },
     remove() {
-      screen?.server.kill();
+      screen?.close();
       // Children of the app may still be on their way out, writing.
       rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 300 });
     },
@@ -111,18 +119,18 @@ export async function installDesktop(binary: string): Promise<DesktopInstallatio
 }
 
 async function startInstalled(executablePath: string, dataDir: string, env: Record<string, string>): Promise<DesktopApp> {
-  const app = await _electron.launch({ executablePath, args: FLAGS, env, timeout: 60_000 });
+  const app = await _electron.launch({ executablePath, args: FLAGS, env, timeout: LAUNCH_MS });
   // Asked for now: Playwright no longer knows it once the app has ended.
   const process = app.process();
-  const page = await app.firstWindow({ timeout: 60_000 });
-  await page.waitForLoadState('load');
-  return { app, page, dataDir, ask: (name, arg) => askOverBridge(page, name, arg), close: () => endByForce(process) };
-}
-
-export async function endByForce(process: ChildProcess): Promise<void> {
-  if (process.exitCode !== null || process.signalCode !== null) return;
-  process.kill('SIGKILL');
-  await new Promise((resolve) => process.once('exit', resolve));
+  watchGroup(process);
+  try {
+    const page = await app.firstWindow({ timeout: LAUNCH_MS });
+    await page.waitForLoadState('load', { timeout: LAUNCH_MS });
+    return { app, page, dataDir, ask: (name, arg) => askOverBridge(page, name, arg), close: () => endGroup(process) };
+  } catch (error) {
+    await endGroup(process);
+    throw error;
+  }
 }
 
 interface Bridge {
@@ -171,15 +179,4 @@ function linkOrCopy(source: string, target: string): void {
   } catch {
     cpSync(source, target);
   }
-}
-
-export async function startScreen(): Promise<{ server: ChildProcess; display: string }> {
-  const server = spawn(findXvfb() as string, ['-displayfd', '3', '-screen', '0', '1600x1000x24', '-nolisten', 'tcp'], {
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-  });
-  const number = await new Promise<string>((resolve, reject) => {
-    server.stdio[3]?.once('data', (data) => resolve(String(data).trim()));
-    server.once('exit', (code) => reject(new Error(`Xvfb ended with code ${code}`)));
-  });
-  return { server, display: `:${number}` };
 }

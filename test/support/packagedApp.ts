@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { makePackage, unpackedFolder } from '../../build/package.mjs';
-import { askOverBridge, type BridgeAnswer, startScreen } from './desktopApp.ts';
+import { askOverBridge, type BridgeAnswer } from './desktopApp.ts';
+import { endGroup, startXvfb, watchGroup } from './watchedProcess.ts';
 
 export interface Packed {
   /** The unpacked program. */
@@ -31,11 +32,19 @@ export async function packCheckout(electron: string): Promise<Packed> {
 }
 
 export interface PackagedApp {
-  page: Page;
+  /** Another one after `unwatched`. */
+  readonly page: Page;
+  /** Leads the group of its processes. */
+  pid: number;
   dataDir: string;
   /** All that it and its processes have said. */
   said(): string;
   ask(name: string, arg: unknown): Promise<BridgeAnswer>;
+  /**
+   * Does something with nobody attached to the page, and looks at it again afterwards: a page that crashes under Playwright's eyes stays
+   * crashed for it, whatever the program does.
+   */
+  unwatched(work: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -46,7 +55,7 @@ export interface StartOptions {
 
 export async function startPackagedApp(executable: string, { args = [], env = {} }: StartOptions = {}): Promise<PackagedApp> {
   const folder = mkdtempSync(path.join(tmpdir(), 'prelora packaged '));
-  const screen = process.env.DISPLAY ? null : await startScreen();
+  const screen = process.env.DISPLAY ? null : await startXvfb();
   const dataDir = path.join(folder, 'data');
   const child = spawn(executable, ['--no-sandbox', '--disable-gpu', '--remote-debugging-port=0', ...args], {
     env: {
@@ -57,25 +66,46 @@ export async function startPackagedApp(executable: string, { args = [], env = {}
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   });
+  watchGroup(child);
   const output = collect(child);
-  // Without noDefaults Playwright sets a download folder, which Electron has not.
-  const browser = await chromium.connectOverCDP(await output.debuggingAddress, { noDefaults: true });
-  const page = await firstPage(browser);
+  const close = async (): Promise<void> => {
+    await endGroup(child);
+    screen?.close();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 300 });
+  };
+  const look = async (): Promise<View> => lookAt(await output.debuggingAddress);
+  let view = await look().catch(async (error) => {
+    await close();
+    throw error;
+  });
   return {
-    page,
+    get page() {
+      return view.page;
+    },
+    pid: child.pid as number,
     dataDir,
     said: output.said,
-    ask: (name, arg) => askOverBridge(page, name, arg),
-    async close() {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill('SIGKILL');
-        await new Promise((resolve) => child.once('exit', resolve));
-      }
-      screen?.server.kill();
-      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 300 });
+    ask: (name, arg) => askOverBridge(view.page, name, arg),
+    async unwatched(work) {
+      await view.browser.close();
+      await work();
+      view = await look();
     },
+    close,
   };
+}
+
+interface View {
+  browser: Browser;
+  page: Page;
+}
+
+async function lookAt(address: string): Promise<View> {
+  // Without noDefaults Playwright sets a download folder, which Electron has not.
+  const browser = await chromium.connectOverCDP(address, { noDefaults: true, timeout: 60_000 });
+  return { browser, page: await firstPage(browser) };
 }
 
 function collect(child: ChildProcess): { debuggingAddress: Promise<string>; said(): string } {
@@ -95,7 +125,7 @@ function collect(child: ChildProcess): { debuggingAddress: Promise<string>; said
 
 async function firstPage(browser: Browser): Promise<Page> {
   const [context] = browser.contexts();
-  const page = context?.pages()[0] ?? (await context?.waitForEvent('page', { timeout: 30_000 }));
+  const page = context?.pages()[0] ?? (await context?.waitForEvent('page', { timeout: 60_000 }));
   if (!page) throw new Error('the packaged program opened no window');
   await page.waitForSelector('.sidebar');
   return page;
