@@ -22,6 +22,8 @@ const run = promisify(execFile);
 
 const ADDON = 'prelora_kernels.node';
 const FAILURE = 'failure.txt';
+const NOT_COMPILED = 'they are not compiled yet';
+const NO_COMPILER = 'no C++ compiler (g++ or clang++) was found';
 const FLAGS = ['-std=c++17', '-O3', '-march=native', '-fPIC', '-shared', '-fvisibility=hidden', '-pthread'];
 
 /** Id of the kernels in this process, once they are loaded: TensorFlow's registry of operations belongs to the process. */
@@ -52,12 +54,13 @@ export function loadKernels(engine: InstalledEngine): string | null {
  * they would take the data off the device. Never throws: a step without them is slower, not wrong. Gives back the reason when there are none.
  */
 export async function ensureKernels(engine: InstalledEngine, context: InstallContext, { again = false } = {}): Promise<string | null> {
-  if (engine.manifest.variant !== 'cpu' || engine.manifest.addon !== 'compiled') return 'the kernels are for CPU engines compiled here';
   const folder = kernelsFolder(engine, kernelsId());
   if (existsSync(path.join(folder, ADDON))) return null;
-  if (!again && existsSync(path.join(folder, FAILURE))) return readFileSync(path.join(folder, FAILURE), 'utf8');
+  const reason = knownReason(engine);
+  const hasFailed = reason !== null && existsSync(path.join(folder, FAILURE));
+  if (reason && !(hasFailed && again)) return reason;
   const compiler = await findCompiler();
-  if (!compiler) return 'no C++ compiler (g++ or clang++) was found';
+  if (!compiler) return NO_COMPILER;
   context.onProgress({ stage: 'compile', message: `compiling the compute kernels with ${compiler} (about 10 s)` });
   try {
     await build(compiler, engine, folder, context.signal);
@@ -67,6 +70,25 @@ export async function ensureKernels(engine: InstalledEngine, context: InstallCon
     if (!context.signal.aborted) await writeFile(path.join(folder, FAILURE), reason).catch(() => {});
     return reason;
   }
+}
+
+/** Why steps on this engine do without our kernels; null when these are there and wanted. */
+export async function whyNoKernels(engine: InstalledEngine): Promise<string | null> {
+  if (areKernelsBuilt(engine)) return null;
+  if (process.env.PRELORA_KERNELS === '0') return 'PRELORA_KERNELS=0 is set';
+  return knownReason(engine) ?? ((await findCompiler()) ? NOT_COMPILED : NO_COMPILER);
+}
+
+/** True when they are missing, wanted, and may be compiled here; one failure is enough. */
+export async function canCompileKernels(engine: InstalledEngine): Promise<boolean> {
+  return (await whyNoKernels(engine)) === NOT_COMPILED;
+}
+
+/** A reason that holds before any compiler is asked: the kind of engine, or that they failed to compile before. */
+function knownReason(engine: InstalledEngine): string | null {
+  if (engine.manifest.variant !== 'cpu' || engine.manifest.addon !== 'compiled') return 'the kernels are for CPU engines compiled here';
+  const failure = path.join(kernelsFolder(engine, kernelsId()), FAILURE);
+  return existsSync(failure) ? readFileSync(failure, 'utf8') : null;
 }
 
 /** True when kernels for this program, engine and processor lie beside the engine and are wanted. */

@@ -1,7 +1,8 @@
 /** Requests about the program and its compute engines. */
 import os from 'node:os';
 import { engineStatus } from '../engine/install.ts';
-import { findEngine } from '../engine/installed.ts';
+import { findEngine, type InstalledEngine } from '../engine/installed.ts';
+import { whyNoKernels } from '../engine/kernels.ts';
 import { RunConfig } from '../protocol/config.ts';
 import type { AppDescription } from '../protocol/requests.ts';
 import { listPresets, type Preset } from '../store/presets.ts';
@@ -38,7 +39,7 @@ async function describeApp(host: EngineHost): Promise<Omit<AppDescription, 'inst
     memoryBytes: os.totalmem(),
     dataRoot: host.dataRoot,
     presets: (await listPresets()).map(describePreset),
-    engines: describeEngines(),
+    engines: await describeEngines(),
     installableEngines: installableEngines(),
     configSchema: RunConfig.toJSONSchema({ io: 'input' }),
   };
@@ -56,11 +57,18 @@ function installableEngines(): AppDescription['installableEngines'] {
 }
 
 /** What `auto` would choose among, in its order. Looked up, not loaded: the host never loads a backend. */
-function describeEngines(): AppDescription['engines'] {
+async function describeEngines(): Promise<AppDescription['engines']> {
   const native = findEngine();
   const wasm = { name: 'wasm', available: true, version: '', device: 'CPU', why: 'always there; one thread with SIMD' };
   const cpu = { name: 'cpu', available: true, version: '', device: 'CPU', why: 'plain JavaScript, for tests' };
   if (!native) return [{ name: 'tensorflow', available: false, version: '', device: '', why: 'not installed yet' }, wasm, cpu];
   const { version, variant, source } = native.manifest;
-  return [{ name: 'tensorflow', available: true, version, device: variant === 'gpu' ? 'GPU or CPU' : 'CPU', why: source }, wasm, cpu];
+  const device = variant === 'gpu' ? 'GPU or CPU' : 'CPU';
+  return [{ name: 'tensorflow', available: true, version, device, why: await describeNative(native, source) }, wasm, cpu];
+}
+
+/** Where it comes from, and why its steps are slower than they could be. */
+async function describeNative(engine: InstalledEngine, source: string): Promise<string> {
+  const why = engine.manifest.variant === 'cpu' ? await whyNoKernels(engine) : null;
+  return why ? `${source}; no compute kernels of our own, so steps are slower: ${why}` : source;
 }

@@ -144,8 +144,9 @@ export class EngineHost {
     return this.#isStarting ? 'another run is being started or measured' : null;
   }
 
-  /** Stops all runs with a checkpoint. */
+  /** Stops all runs with a checkpoint, and an install, which a repeat continues. */
   async close(): Promise<void> {
+    this.installer.cancel();
     await this.queue.close();
     await Promise.all([...this.#live.values()].map((live) => live.stop(STOP_PATIENCE_MS)));
   }

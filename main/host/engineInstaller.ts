@@ -4,6 +4,8 @@
  */
 import { installWithKernels } from '../engine/ensure.ts';
 import type { installEngine } from '../engine/install.ts';
+import { findEngine } from '../engine/installed.ts';
+import { canCompileKernels } from '../engine/kernels.ts';
 import type { EngineVariant } from '../protocol/engine.ts';
 import type { ProgressEvent } from '../protocol/events.ts';
 import { PreloraError } from '../protocol/reply.ts';
@@ -38,6 +40,17 @@ export class EngineInstaller {
     }
     this.#running ??= this.#start(variant);
     return this.#running.done;
+  }
+
+  /**
+   * For a start of the program: an engine that is there already, from an older program or a disk moved to another processor, gets the compute
+   * kernels that fit. It shows as an install. Nothing happens where there is no engine, no compiler, or nothing to do.
+   */
+  async prepareKernels(): Promise<void> {
+    const engine = findEngine('cpu');
+    if (!engine || !(await canCompileKernels(engine)) || this.#running) return;
+    this.#running = this.#start('cpu');
+    await this.#running.done;
   }
 
   /** Safe to repeat. */

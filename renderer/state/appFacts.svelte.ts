@@ -31,6 +31,8 @@ export class AppFacts {
       this.#api.on('task:progress', (event) => {
         const startedAt = this.#progress[event.task]?.startedAt ?? Date.now();
         this.#progress = { ...this.#progress, [event.task]: { ...event, startedAt } };
+        // Begun by another page, or by the program at its start: joined, so that its end is known.
+        if (event.task === 'engine:install' && !this.#installing) void this.load();
       }),
     ];
     return () => {

@@ -24,11 +24,11 @@ const CONFIG = {
 const IN_FULL = 30;
 const IN_WARMUP = 120;
 const IN_LORA = 230;
-const WAIT = { timeout: 100_000 };
+const WAIT = { timeout: 240_000 };
 
 type Shown = Pick<DesktopApp, 'ask' | 'page'>;
 
-describe.skipIf(why !== null)(`a run in the desktop app outlives${why ? ` (skipped: ${why})` : ''}`, { timeout: 240_000 }, () => {
+describe.skipIf(why !== null)(`a run in the desktop app outlives${why ? ` (skipped: ${why})` : ''}`, { timeout: 500_000 }, () => {
   let installed: DesktopInstallation;
   let desktop: DesktopApp;
   let undisturbed: RunContent;

@@ -3,13 +3,16 @@
  * Skipped without a runtime; without the registry, electron-builder cannot be installed and the test fails saying so.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packagingTools } from '../../build/package.mjs';
 import { config } from '../../build/packaging/config.mjs';
 import { root } from '../../build/transpile.mjs';
+import { findCompiler } from '../../main/engine/compiler.ts';
+import { findEngine } from '../../main/engine/installed.ts';
 import type { AppDescription, DatasetReport, ResultOf } from '../../main/protocol/requests.ts';
 import { desktopRuntime } from '../support/desktopApp.ts';
 import { type PackagedApp, type Packed, packCheckout, startPackagedApp } from '../support/packagedApp.ts';
@@ -17,6 +20,8 @@ import { SMALL_RUN } from '../support/smallRun.ts';
 
 const runtime = desktopRuntime();
 const why = 'why' in runtime ? runtime.why : null;
+const engine = findEngine('cpu');
+const cannotCompile = !engine || !(await findCompiler());
 
 /** Fuses by electron-builder's names, as @electron/fuses numbers them. */
 const FUSE_NUMBERS = {
@@ -124,4 +129,37 @@ describe.skipIf(why !== null)(`the packaged program${why ? ` (skipped: ${why})` 
     await page.getByRole('application', { name: 'Loss, top-1' }).waitFor({ timeout: 30_000 });
     await page.getByText('Finished').first().waitFor();
   });
+
+  it.skipIf(cannotCompile)(
+    'compiles the compute kernels beside an engine that has none, and says so when it may not',
+    {
+      timeout: 400_000,
+    },
+    async () => {
+      const engines = mkdtempSync(path.join(tmpdir(), 'prelora engines '));
+      const bare = bareEngine(engines);
+      const sentence = async (app: PackagedApp): Promise<string> =>
+        ((await app.ask('app:describe', {})).value as AppDescription).engines[0]?.why ?? '';
+      const without = await startPackagedApp(packed.executable, { env: { PRELORA_ENGINES_DIR: engines, CXX: '', PATH: '/nonexistent' } });
+      expect(await sentence(without)).toContain('no C++ compiler');
+      await without.page.locator('[data-region="status"]').getByText('no C++ compiler').waitFor();
+      await without.close();
+      const compiling = await startPackagedApp(packed.executable, { env: { PRELORA_ENGINES_DIR: engines } });
+      const built = (): string[] => readdirSync(bare, { recursive: true }).map(String);
+      await expect.poll(built, { timeout: 300_000 }).toContainEqual(expect.stringMatching(/^kernels.*prelora_kernels\.node$/));
+      await expect.poll(() => sentence(compiling)).not.toContain('kernels');
+      await compiling.close();
+      rmSync(engines, { recursive: true, force: true });
+    },
+  );
 });
+
+/** The engine of this machine, without its kernels. */
+function bareEngine(engines: string): string {
+  const { folder } = engine as NonNullable<typeof engine>;
+  const bare = path.join(engines, path.basename(folder));
+  mkdirSync(bare);
+  cpSync(path.join(folder, 'engine.json'), path.join(bare, 'engine.json'));
+  for (const name of ['deps', 'lib']) symlinkSync(path.join(folder, name), path.join(bare, name));
+  return bare;
+}
