@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it, test } from 'vitest';
-import { difference } from '../../main/host/mergeCheckpoint.ts';
+import { difference, mergeCheckpoint, mergedFolder } from '../../main/host/mergeCheckpoint.ts';
 import { mergeAdapters } from '../../main/lora/merge.ts';
 import { loadCheckpoint } from '../../main/store/checkpointReading.ts';
 import { readConfig } from '../../main/store/runFolder.ts';
@@ -37,13 +37,14 @@ describe('merging a checkpoint', { timeout: 60_000 }, () => {
     const after = contentOf(dir);
     for (const name of Object.keys(after)) if (name.startsWith('merged')) delete after[name];
     expect(after).toEqual(before);
-    // Once more: replaced, not refused.
-    expect(await page.request('run:merge', { runId, checkpoint: 24 })).toEqual(report);
+    // Once more, in this process: replaced, not refused.
+    const again = await mergeCheckpoint({ dir, checkpoint: 24, folder: mergedFolder(dir), say: () => {} });
+    expect(again).toEqual(report);
   });
 
   it('is refused where there are no adapters', async () => {
-    const { page, runId } = await trained();
-    const merged = page.request('run:merge', { runId, checkpoint: 6 });
+    const { dir } = await trained();
+    const merged = mergeCheckpoint({ dir, checkpoint: 6, folder: mergedFolder(dir), say: () => {} });
     await expect(merged).rejects.toMatchObject({ code: 'bad-arguments', message: expect.stringContaining('phase full') });
   });
 });
