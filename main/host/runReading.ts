@@ -5,9 +5,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
-import { packSnapshots } from '../protocol/packedSnapshots.ts';
+import { RecordPieces } from '../protocol/recordPieces.ts';
 import type { EpochRecord, EventRecord } from '../protocol/records.ts';
-import { PhaseSummary, type RunState, type RunSummary } from '../protocol/requests.ts';
+import { PhaseSummary, type RunFacts, type RunState, type RunSummary } from '../protocol/requests.ts';
 import type { StatusFile } from '../protocol/run.ts';
 import { listCheckpoints } from '../store/checkpointFolder.ts';
 import type { IsLive } from '../store/lineage.ts';
@@ -124,21 +124,28 @@ function unwrittenStatus(runId: string, config: RunConfig): StatusFile {
   };
 }
 
-/** All records from `tail`'s start, which is left at the end of what was read, so that frames go on from there. */
-export async function readRunState(runId: string, tail: RunTail): Promise<Omit<RunState, 'live' | 'sequence' | 'phases'>> {
-  const { dir } = tail;
-  const records = await tail.lookToEnd();
-  const files = await readRunFiles(runId, dir);
-  const summary = await summaryOf(files);
+/** What a state holds beside records. */
+export async function readRunFacts(runId: string, dir: string): Promise<Omit<RunFacts, 'phases'>> {
+  const summary = await readSummary(runId, dir);
   const isLive = await readLineage(dir);
   const { checkpoints } = await listCheckpoints(dir);
   return {
-    summary: records.problems.length > 0 ? { ...summary, problem: records.problems[0] as string } : summary,
-    ...split(records, isLive),
+    summary,
     ranks: await readRanks(dir),
     checkpoints: checkpoints.filter(isLive).map(({ step, phase, pinned, bytes }) => ({ step, phase, pinned: pinned !== null, bytes })),
     classNames: await readClassNames(dir),
   };
+}
+
+type ReadState = Omit<RunState, 'live' | 'sequence' | 'phases'>;
+
+/** All records from `tail`'s start, which is left at the end of what was read, so that frames go on from there. */
+export async function readRunState(runId: string, tail: RunTail): Promise<{ state: ReadState; pieces: RecordPieces }> {
+  const records = await tail.lookToEnd();
+  const { summary, ...facts } = await readRunFacts(runId, tail.dir);
+  const { pieces, ...rest } = split(records, await readLineage(tail.dir));
+  const problem = records.problems[0] ?? summary.problem;
+  return { state: { summary: { ...summary, problem }, ...facts, ...rest, ...pieces.first() }, pieces };
 }
 
 /** Speed and memory per phase, as a status tells them. */
@@ -147,15 +154,12 @@ export function phasesOf(status: StatusFile): PhaseSummary[] {
   return phases.success ? phases.data : [];
 }
 
-function split(records: NewRecords, isLive: IsLive): Pick<RunState, 'metrics' | 'epochs' | 'snapshots' | 'events' | 'abandoned'> {
+function split(records: NewRecords, isLive: IsLive): Pick<RunState, 'epochs' | 'events' | 'abandoned'> & { pieces: RecordPieces } {
   const { metrics, epochs, snapshots, events } = records;
   const isAbandoned: IsLive = (record) => !isLive(record);
   return {
-    metrics: thinMetrics(metrics.filter(isLive)),
+    pieces: new RecordPieces(thinMetrics(metrics.filter(isLive)), snapshots.filter(isLive), toBase64),
     epochs: epochs.filter(isLive),
-    snapshots: packSnapshots(snapshots.filter(isLive), (bytes) =>
-      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
-    ),
     // The journal tells of undone stretches too: nothing is dropped from it.
     events,
     abandoned: {
@@ -163,6 +167,10 @@ function split(records: NewRecords, isLive: IsLive): Pick<RunState, 'metrics' | 
       epochs: epochs.filter(isAbandoned),
     },
   };
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
 /** From data-report.json, when it names them. */

@@ -1,18 +1,24 @@
 /** Requests about runs as folders: the table, a run's records, its frames, names and notes, the trash. */
 import type { RunSummary } from '../protocol/requests.ts';
+import type { StatusFile } from '../protocol/run.ts';
 import { systemCode } from '../store/diskFault.ts';
 import { compareRuns } from './compareRuns.ts';
 import type { EngineHandlers } from './handlers.ts';
-import { phasesOf, readRunState, readSummary } from './runReading.ts';
+import { phasesOf, readRunFacts, readRunState, readSummary } from './runReading.ts';
 import { RunTail } from './runTail.ts';
 import type { Session } from './session.ts';
 
-type Names = `runs:${string}` | 'run:state' | 'run:unsubscribe' | 'frames:ack';
+type Names = `runs:${string}` | 'run:state' | 'run:piece' | 'run:facts' | 'run:unsubscribe' | 'frames:ack';
 
 export function runsHandlers(session: Session): Pick<EngineHandlers, Extract<keyof EngineHandlers, Names>> {
   const { host } = session;
   const { catalog } = host;
   const changed = (runId: string): void => host.broadcast('runs:changed', { runIds: [runId] });
+  /** A live run's own status, under the name that the user gave it. */
+  const toldStatus = (runId: string, { status }: RunSummary): StatusFile => {
+    const live = host.liveRun(runId)?.status;
+    return live ? { ...live, runId, name: status.name } : status;
+  };
   return {
     async 'runs:list'() {
       const runs = await catalog.list();
@@ -40,12 +46,19 @@ export function runsHandlers(session: Session): Pick<EngineHandlers, Extract<key
     },
     async 'run:state'({ runId }) {
       const tail = new RunTail(await catalog.find(runId));
-      const state = await readRunState(runId, tail);
-      const live = host.liveRun(runId);
-      const status = live?.status ? { ...live.status, runId, name: state.summary.status.name } : state.summary.status;
+      const { state, pieces } = await readRunState(runId, tail);
+      const status = toldStatus(runId, state.summary);
       // What was written while we read comes with the first frame: the tail stands exactly where reading ended.
-      const sequence = session.subscribe(runId, tail, status);
-      return { ...state, summary: { ...state.summary, status }, phases: phasesOf(status), live: live !== null, sequence };
+      const sequence = session.subscribe(runId, { tail, status, pieces });
+      return { ...state, summary: { ...state.summary, status }, phases: phasesOf(status), live: host.liveRun(runId) !== null, sequence };
+    },
+    async 'run:piece'({ runId, piece }) {
+      return session.takePiece(runId, piece);
+    },
+    async 'run:facts'({ runId }) {
+      const facts = await readRunFacts(runId, await catalog.find(runId));
+      const status = toldStatus(runId, facts.summary);
+      return { ...facts, summary: { ...facts.summary, status }, phases: phasesOf(status) };
     },
     async 'run:unsubscribe'({ runId }) {
       session.unsubscribe(runId);

@@ -4,6 +4,7 @@
  */
 
 import type { PushEvents, RunFrame } from '../protocol/events.ts';
+import type { RecordPiece, RecordPieces } from '../protocol/recordPieces.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { engineRequests } from '../protocol/requests.ts';
 import type { StatusFile } from '../protocol/run.ts';
@@ -17,18 +18,29 @@ import type { RunTail } from './runTail.ts';
 
 export interface Session {
   readonly host: EngineHost;
-  /** Frames of a run from where `tail` stands; replaces an earlier subscription. Gives back the number frames continue from. */
-  subscribe(runId: string, tail: RunTail, status: StatusFile): number;
+  /** Frames of a run from where the tail stands; replaces an earlier subscription. Gives back the number frames continue from. */
+  subscribe(runId: string, read: ReadRun): number;
+  /** A piece of the records read for the newest subscription. Throws `not-found` for one that is not there any more. */
+  takePiece(runId: string, piece: number): RecordPiece;
   unsubscribe(runId: string): void;
   acknowledge(runId: string, sequence: number): void;
+}
+
+/** A run as it was read for a page. */
+export interface ReadRun {
+  /** Stands where reading ended. */
+  tail: RunTail;
+  status: StatusFile;
+  pieces: RecordPieces;
 }
 
 /** Serves one page until its port closes. `framePort` carries the frames where they have a way of their own (Electron). */
 export function serveSession(host: EngineHost, port: Port, framePort: () => Port = () => port): Session {
   const pumps = new Map<string, MetricsPump>();
+  const pieces = new Map<string, RecordPieces>();
   const session: Session = {
     host,
-    subscribe(runId, tail, status) {
+    subscribe(runId, { tail, status, pieces: read }) {
       const before = pumps.get(runId);
       before?.close();
       // Numbers go on, and skip one: a frame of the earlier subscription that is still on its way cannot pass for a new one.
@@ -36,9 +48,18 @@ export function serveSession(host: EngineHost, port: Port, framePort: () => Port
       const send = (frame: RunFrame): void => push<PushEvents, 'run:frame'>(framePort(), 'run:frame', frame);
       const pump = createPump({ host, runId, tail, status, after }, send);
       pumps.set(runId, pump);
+      if (read.count > 1) pieces.set(runId, read);
+      else pieces.delete(runId);
       return pump.sequence;
     },
+    takePiece(runId, piece) {
+      const read = pieces.get(runId);
+      if (!read || piece >= read.count) throw new PreloraError('not-found', `run ${runId} has no piece ${piece} to give; read it again`);
+      if (piece === read.count - 1) pieces.delete(runId);
+      return read.piece(piece);
+    },
     unsubscribe(runId) {
+      pieces.delete(runId);
       // Kept closed, for its number.
       pumps.get(runId)?.close();
     },
@@ -53,6 +74,7 @@ export function serveSession(host: EngineHost, port: Port, framePort: () => Port
     unlisten();
     for (const pump of pumps.values()) pump.close();
     pumps.clear();
+    pieces.clear();
   });
   return session;
 }

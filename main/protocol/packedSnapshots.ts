@@ -1,7 +1,6 @@
 /**
- * A run's snapshots in one message: a short head each, and all norms as numbers in base64. As records of records, 5,000 snapshots of
- * 144 modules are 70 MB of JSON, which stops a page for a second; packed they are 23 MB of plain text, and the page unpacks piece by
- * piece. Base64 itself is handed in: Node and browsers have different words for it.
+ * A run's snapshots as messages carry them: a short head each, and all norms as numbers in base64. As records of records, 5,000
+ * snapshots of 144 modules are 70 MB of JSON; packed they are 23 MB of plain text, sent piece by piece (recordPieces.ts). Base64 itself is handed in: Node and browsers have different words for it.
  */
 import './jitless.ts';
 import { z } from 'zod';
@@ -26,16 +25,13 @@ export const NORMS = ModuleNorms.keyof().options;
 /** Snapshots per piece: small enough to unpack between two frames. */
 export const PIECE = 64;
 
-/** Packs records whose modules are those of the first one. */
-export function packSnapshots(records: readonly SnapshotRecord[], toBase64: (bytes: Uint8Array) => string): PackedSnapshots {
-  const modules = Object.keys(records[0]?.modules ?? {});
-  const heads = records.map(({ step, epoch, phase, segment, loss }) => ({ step, epoch, phase, segment, loss }));
-  const pieces: string[] = [];
-  for (let first = 0; first < records.length; first += PIECE) {
-    const values = records.slice(first, first + PIECE).flatMap((record) => normsOf(record, modules));
-    pieces.push(toBase64(littleEndian(values)));
-  }
-  return { modules, heads, pieces };
+export function headOf({ step, epoch, phase, segment, loss }: SnapshotRecord): SnapshotHead {
+  return { step, epoch, phase, segment, loss };
+}
+
+/** The norms of at most `PIECE` snapshots. */
+export function packNorms(records: readonly SnapshotRecord[], modules: readonly string[], toBase64: (bytes: Uint8Array) => string): string {
+  return toBase64(littleEndian(records.flatMap((record) => normsOf(record, modules))));
 }
 
 /** The norms of a record in the order of a packed snapshot. */

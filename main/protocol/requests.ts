@@ -10,6 +10,7 @@ import { RunConfig } from './config.ts';
 import { EngineVariant } from './engine.ts';
 import { PackedSnapshots } from './packedSnapshots.ts';
 import { QueueFallback, QueueState } from './queue.ts';
+import { RecordPiece } from './recordPieces.ts';
 import { EpochRecord, EventRecord, MetricsRecord, RankReason, RanksFile } from './records.ts';
 import { StatusFile } from './run.ts';
 import { StudyMembership } from './study.ts';
@@ -59,19 +60,27 @@ export const PhaseSummary = z.object({
 });
 export type PhaseSummary = z.output<typeof PhaseSummary>;
 
+/** What is known of a run beside its records, and not in frames. */
+export const RunFacts = z.object({
+  summary: RunSummary,
+  ranks: RanksFile.nullable(),
+  phases: z.array(PhaseSummary),
+  checkpoints: z.array(z.object({ step: z.number(), phase: z.string(), pinned: z.boolean(), bytes: z.number() })),
+  classNames: z.array(z.string()),
+});
+export type RunFacts = z.output<typeof RunFacts>;
+
 /** All a page needs to draw a run: the live records so far; frames continue from `sequence`. */
 export const RunState = z.object({
-  summary: RunSummary,
+  ...RunFacts.shape,
   metrics: z.array(MetricsRecord),
   epochs: z.array(EpochRecord),
   snapshots: PackedSnapshots,
   events: z.array(EventRecord),
   /** Records of abandoned segments (after an undo or a crash), drawn dotted. */
   abandoned: z.object({ metrics: z.array(MetricsRecord), epochs: z.array(EpochRecord) }),
-  ranks: RanksFile.nullable(),
-  phases: z.array(PhaseSummary),
-  checkpoints: z.array(z.object({ step: z.number(), phase: z.string(), pinned: z.boolean(), bytes: z.number() })),
-  classNames: z.array(z.string()),
+  /** Metrics and norms of which only the first piece is here; `run:piece` 1 … `morePieces` have the rest. */
+  morePieces: z.number(),
   live: z.boolean(),
   sequence: z.number(),
 });
@@ -397,6 +406,10 @@ export const engineRequests = {
   'run:sample': { arg: z.strictObject({}), result: z.object({ runId: RunId }) },
   /** All records of a run and, when it is live, where its frames go on. Also subscribes the caller to its frames. */
   'run:state': { arg: runOnly, result: RunState },
+  /** The next of the pieces that the newest `run:state` of this page announced; forgotten with the last one. */
+  'run:piece': { arg: z.strictObject({ runId: RunId, piece: z.number().int().min(1) }), result: RecordPiece },
+  /** A state without its records: what changes with an epoch and is not in frames. */
+  'run:facts': { arg: runOnly, result: RunFacts },
   'run:unsubscribe': { arg: runOnly, result: z.void() },
   /** Confirms that frames up to `sequence` were taken; frames are coalesced while confirmations are late. */
   'frames:ack': { arg: z.strictObject({ runId: RunId, sequence: z.number().int() }), result: z.void() },

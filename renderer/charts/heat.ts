@@ -12,7 +12,7 @@ export interface HeatModel {
   /** Top row first. */
   rows: readonly HeatRow[];
   /** x of every column, in the run's x units. */
-  columns: readonly number[];
+  columns: ArrayLike<number>;
   /** Shown stretch of x, shared with the charts. */
   xRange: [number, number];
   /** Columns from this index on are after the freeze and hatched; null when there is none. */
@@ -39,9 +39,14 @@ export function position(value: number, low: number, high: number): number {
   return Math.log(value / low) / Math.log(high / low);
 }
 
-/** 32 colours from small to large change. */
-export function heatColours(from: string, to: string): string[] {
-  return Array.from({ length: STEPS }, (_, i) => mix(from, to, i / (STEPS - 1)));
+let mixed: { from: string; to: string; colours: readonly string[] } | null = null;
+
+/** 32 colours from small to large change. Kept until the theme changes: a map asks once per cell. */
+export function heatColours(from: string, to: string): readonly string[] {
+  if (mixed?.from !== from || mixed.to !== to) {
+    mixed = { from, to, colours: Array.from({ length: STEPS }, (_, i) => mix(from, to, i / (STEPS - 1))) };
+  }
+  return mixed.colours;
 }
 
 /** First and one past the last column on show; never empty while there are columns. */

@@ -12,6 +12,7 @@ import {
   LogarithmicScale,
   PointElement,
 } from 'chart.js';
+import { drawSoon } from './drawing.ts';
 import { GUTTER } from './gutter.ts';
 import type { LineModel, LineSeries, Marker } from './model.ts';
 import { flagUnder, type OverlayState, overlayPlugin, scaleOf } from './overlay.ts';
@@ -22,20 +23,21 @@ Chart.register(LineController, LineElement, PointElement, LinearScale, Logarithm
 
 export class LineChartView {
   readonly #canvas: HTMLCanvasElement;
-  readonly #chart: Chart<'line', Point[]>;
+  /** Null until the first drawing: creating five charts at once would hold up a frame. */
+  #chart: Chart<'line', Point[]> | null = null;
   readonly #state: OverlayState;
-  #frame = 0;
+  readonly #onLayout: () => void;
+  readonly #draw = (): void => this.#drawNow();
+  #cancel: () => void;
   #isStale = true;
   #held: { key: string; range: [number, number] } | null = null;
 
-  constructor(canvas: HTMLCanvasElement, model: LineModel, theme: ChartTheme) {
+  /** `onLayout` is called after each drawing that may have moved the axes. */
+  constructor(canvas: HTMLCanvasElement, shown: Pick<OverlayState, 'model' | 'theme'>, onLayout: () => void) {
     this.#canvas = canvas;
-    this.#state = { model, theme, cursor: null, event: null, brush: null };
-    this.#chart = new Chart(
-      canvas,
-      configuration(() => this.#state),
-    );
-    this.#draw();
+    this.#state = { ...shown, cursor: null, event: null, brush: null };
+    this.#onLayout = onLayout;
+    this.#cancel = drawSoon(this.#draw);
   }
 
   /** Shows another model or theme with the next frame. */
@@ -51,60 +53,68 @@ export class LineChartView {
 
   #schedule(change: Partial<OverlayState>): void {
     Object.assign(this.#state, change);
-    if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#draw());
+    this.#cancel = drawSoon(this.#draw);
   }
 
   dispose(): void {
-    cancelAnimationFrame(this.#frame);
-    this.#chart.destroy();
+    this.#cancel();
+    this.#chart?.destroy();
   }
 
   /** The x value under a pixel of the canvas, kept inside the plot. */
   xAt(pixel: number): number {
-    const { left, right } = this.#chart.chartArea;
-    return this.#chart.scales.x?.getValueForPixel(Math.min(right, Math.max(left, pixel))) ?? 0;
+    const { left, right } = this.#chart?.chartArea ?? { left: 0, right: 0 };
+    return this.#chart?.scales.x?.getValueForPixel(Math.min(right, Math.max(left, pixel))) ?? 0;
   }
 
   yAt(pixel: number): number {
-    return this.#chart.scales.y?.getValueForPixel(pixel) ?? 0;
+    return this.#chart?.scales.y?.getValueForPixel(pixel) ?? 0;
   }
 
   xPixel(value: number): number {
-    return this.#chart.scales.x?.getPixelForValue(value) ?? 0;
+    return this.#chart?.scales.x?.getPixelForValue(value) ?? 0;
   }
 
   /** The pixel row of a value, kept inside the plot. */
   yPixel(value: number): number {
-    const { top, bottom } = this.#chart.chartArea;
-    return Math.min(bottom, Math.max(top, this.#chart.scales.y?.getPixelForValue(value) ?? 0));
+    const { top, bottom } = this.#chart?.chartArea ?? { top: 0, bottom: 0 };
+    return Math.min(bottom, Math.max(top, this.#chart?.scales.y?.getPixelForValue(value) ?? 0));
   }
 
   /** The event flag under a pixel. */
   markerAt(x: number, y: number): Marker | null {
-    return flagUnder(this.#chart, this.#state.model.markers, x, y);
+    return this.#chart && flagUnder(this.#chart, this.#state.model.markers, x, y);
   }
 
   get plotRight(): number {
-    return this.#chart.chartArea.right;
+    return this.#chart?.chartArea.right ?? 0;
   }
 
-  #draw(): void {
-    this.#frame = 0;
+  #drawNow(): void {
     if (document.hidden || this.#canvas.clientWidth === 0) return;
+    this.#chart ??= new Chart(
+      this.#canvas,
+      configuration(() => this.#state),
+    );
     if (!this.#isStale) {
       this.#chart.draw();
       return;
     }
     this.#isStale = false;
-    const { model, theme } = this.#state;
-    const columns = Math.max(50, Math.min(1000, Math.round(this.#canvas.clientWidth)));
-    this.#chart.data.datasets = model.series.map((series) => dataset(series, model, theme, columns));
-    this.#applyScales(model, theme);
-    this.#chart.update('none');
+    this.#update(this.#chart);
+    this.#onLayout();
   }
 
-  #applyScales(model: LineModel, theme: ChartTheme): void {
-    const scales = this.#chart.options.scales;
+  #update(chart: Chart<'line', Point[]>): void {
+    const { model, theme } = this.#state;
+    const columns = Math.max(50, Math.min(1000, Math.round(this.#canvas.clientWidth)));
+    chart.data.datasets = model.series.map((series) => dataset(series, model, theme, columns));
+    this.#applyScales(chart, model, theme);
+    chart.update('none');
+  }
+
+  #applyScales(chart: Chart<'line', Point[]>, model: LineModel, theme: ChartTheme): void {
+    const scales = chart.options.scales;
     const { x, y, right, own } = scales ?? {};
     if (!x || !y || !right || !own) return;
     const tick = { color: theme.colour['fg-3'], font: { size: 11 * theme.scale, family: theme.font } };
@@ -124,7 +134,7 @@ export class LineChartView {
     if (rightRange) [right.min, right.max] = roundRange(...rightRange);
     if (rightRange) (right.ticks as { stepSize?: number }).stepSize = niceStep((rightRange[1] - rightRange[0]) / 4 || 1);
     own.max = ownTop(model);
-    const layout = this.#chart.options.layout as { padding: Record<string, number> };
+    const layout = chart.options.layout as { padding: Record<string, number> };
     layout.padding = { top: 12 + 16 * theme.scale, right: right.display ? 0 : GUTTER.right * theme.scale, left: 0, bottom: 0 };
   }
 

@@ -69,8 +69,8 @@ export interface LineModel {
   phases: PhaseSpan[];
   /** Ring with label at the best value. */
   best?: { x: number; y: number; label: string; right?: boolean };
-  /** Ticks and crosses under the curve: the verdict of each comparison. */
-  verdicts?: { x: number; ok: boolean }[];
+  /** Ticks and crosses under the curve: the verdict of each comparison; null from where on nothing is tested. */
+  verdicts?: { xs: ArrayLike<number>; ok: (index: number) => boolean | null };
   /** Said to assistive technology and shown nowhere else. */
   summary: string;
 }

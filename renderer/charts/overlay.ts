@@ -4,7 +4,7 @@
  */
 import type { Chart, Plugin } from 'chart.js';
 import type { LineModel, LineSeries, Marker } from './model.ts';
-import { lastDrawn, nearest } from './series.ts';
+import { lastDrawn, lowerBound, nearest } from './series.ts';
 import type { ChartTheme } from './theme.ts';
 
 export interface OverlayState {
@@ -191,19 +191,21 @@ function drawThresholds(chart: Chart, { model, theme }: OverlayState): void {
 
 /** A tick or a cross per comparison, in a lane at the bottom of the plot; thinned where they would touch. */
 function drawVerdicts(chart: Chart, { model, theme }: OverlayState): void {
-  if (!model.verdicts) return;
+  const scale = chart.scales.x;
+  if (!model.verdicts || !scale) return;
+  const { xs, ok } = model.verdicts;
   const { ctx, chartArea: area } = chart;
   ctx.save();
   ctx.font = font(theme, 10, 600);
   ctx.textAlign = 'center';
   ctx.textBaseline = 'bottom';
-  let free = Number.NEGATIVE_INFINITY;
-  for (const { x, ok } of model.verdicts) {
-    const at = xPixel(chart, x);
-    if (at < area.left || at > area.right || at < free) continue;
-    free = at + 11;
-    ctx.fillStyle = ok ? theme.colour.ok : theme.colour['fg-3'];
-    ctx.fillText(ok ? '✓' : '✗', at, area.bottom - 1);
+  for (let i = lowerBound(xs, scale.min); i < xs.length && (xs[i] as number) <= scale.max; ) {
+    const isOk = ok(i);
+    if (isOk === null) break;
+    const at = scale.getPixelForValue(xs[i] as number);
+    ctx.fillStyle = isOk ? theme.colour.ok : theme.colour['fg-3'];
+    ctx.fillText(isOk ? '✓' : '✗', at, area.bottom - 1);
+    i = Math.max(i + 1, lowerBound(xs, scale.getValueForPixel(at + 11) ?? 0));
   }
   ctx.restore();
 }

@@ -47,6 +47,12 @@ export function lowerBound(xs: ArrayLike<number>, value: number): number {
   return low;
 }
 
+/** Index of the first x beyond `value`; the length when there is none. */
+export function firstAfter(xs: ArrayLike<number>, value: number): number {
+  const index = lowerBound(xs, value);
+  return xs[index] === value ? index + 1 : index;
+}
+
 /**
  * At most about two points per column between `from` and `to`, one point beyond each end so that lines reach the edge. Points are
  * in x order; a gap becomes a point with y NaN, which ends the line.

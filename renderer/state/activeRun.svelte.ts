@@ -13,12 +13,14 @@ import type { Notices } from './notices.svelte.ts';
 import { PlotState } from './plots.svelte.ts';
 import { openProposal, type Proposal, proposalAfter } from './proposal.ts';
 import { RunRecords } from './records.ts';
-import { Snapshots } from './snapshots.ts';
+import { readWholeRun } from './wholeRun.ts';
 
 const ETA_EVERY_MS = 2000;
 const DRAW_EVERY_MS = 200;
+/** Verdicts may take a fifth of the time: the engine reads all snapshots for them, and its answer has a line for each. */
+const JUDGE_REST = 4;
 /** Checkpoints and sums per phase are not in frames; they are asked for with an epoch, but not more often than this. */
-const CATCH_UP_EVERY_MS = 60_000;
+const FACTS_EVERY_MS = 60_000;
 
 export type Thresholds = { tau: number | null; zeta: number | null };
 
@@ -30,6 +32,7 @@ export class ActiveRun {
   #problem = $state('');
   #state = $state.raw<RunState | null>(null);
   #status = $state.raw<StatusFile | null>(null);
+  #drawn = $state.raw<StatusFile | null>(null);
   #version = $state(0);
   #activity = $state('');
   #etaSeconds = $state<number | null>(null);
@@ -48,6 +51,8 @@ export class ActiveRun {
   #redrawTimer: ReturnType<typeof setTimeout> | null = null;
   #judged = -1;
   #judging = false;
+  #judgeAgainAt = Number.NEGATIVE_INFINITY;
+  #judgeTimer: ReturnType<typeof setTimeout> | null = null;
   /** Frames that came while `run:state` was on its way: they may be newer than its answer. */
   #early: RunFrame[] | null = null;
   #askingState: Promise<void> | null = null;
@@ -80,6 +85,8 @@ export class ActiveRun {
     void this.catchUp();
     return () => {
       for (const end of ends) end();
+      clearTimeout(this.#redrawTimer ?? undefined);
+      clearTimeout(this.#judgeTimer ?? undefined);
       this.#answers.flush();
       void this.#api.request('run:unsubscribe', { runId: this.runId }).catch(() => {});
     };
@@ -95,8 +102,7 @@ export class ActiveRun {
     this.#askedAt = performance.now();
     this.#early = [];
     try {
-      const state = await this.#api.request('run:state', { runId: this.runId });
-      const snapshots = await Snapshots.unpack(state.snapshots);
+      const { state, snapshots } = await readWholeRun(this.#api, this.runId);
       this.records.replace(state, snapshots);
       this.#proposal = openProposal(state.events);
       this.#state = state;
@@ -104,7 +110,7 @@ export class ActiveRun {
       this.#live = state.live;
       this.#setStatus(state.summary.status);
       this.#loading = 'full';
-      this.#version++;
+      this.#draw();
       this.#askingState = null;
       this.#takeEarly();
       await this.#judge(true);
@@ -114,6 +120,13 @@ export class ActiveRun {
       this.#early = null;
       this.#askingState = null;
     }
+  }
+
+  /** What no frame tells, without the records, which frames do tell. */
+  async #askFacts(): Promise<void> {
+    this.#askedAt = performance.now();
+    const facts = await this.#api.request('run:facts', { runId: this.runId }).catch(() => null);
+    if (facts && this.#state) this.#state = { ...this.#state, ...facts };
   }
 
   #takeEarly(): void {
@@ -143,8 +156,8 @@ export class ActiveRun {
     this.#redraw();
     this.#proposal = proposalAfter(frame.events, this.#proposal);
     if (isNewPhase || frame.events.some(({ kind }) => ['switched', 'frozen', 'undone', 'edited'].includes(kind))) void this.catchUp();
-    else if (frame.epochs.length > 0 && performance.now() - this.#askedAt > CATCH_UP_EVERY_MS) void this.catchUp();
-    else if (frame.snapshots.length > 0) void this.#judge(false);
+    else if (frame.epochs.length > 0 && performance.now() - this.#askedAt > FACTS_EVERY_MS) void this.#askFacts();
+    else if (frame.snapshots.length > 0 && frame.status.phase === 'full') this.#judgeSoon();
   }
 
   /** Time left changes every two seconds at most, so that it can be read. */
@@ -161,9 +174,14 @@ export class ActiveRun {
     const wait = Math.max(0, this.#drawnAt + DRAW_EVERY_MS - performance.now());
     this.#redrawTimer = setTimeout(() => {
       this.#redrawTimer = null;
-      this.#drawnAt = performance.now();
-      this.#version++;
+      this.#draw();
     }, wait);
+  }
+
+  #draw(): void {
+    this.#drawnAt = performance.now();
+    this.#drawn = this.#status;
+    this.#version++;
   }
 
   #setStatus(status: StatusFile): void {
@@ -191,15 +209,28 @@ export class ActiveRun {
     void this.catchUp();
   }
 
+  /** After the switch there is nothing left to judge. */
+  #judgeSoon(): void {
+    this.#judgeTimer ??= setTimeout(
+      () => {
+        this.#judgeTimer = null;
+        void this.#judge(false);
+      },
+      Math.max(0, this.#judgeAgainAt - performance.now()),
+    );
+  }
+
   /** The engine's verdicts over the recorded snapshots; asked again only when there is a new one, one question at a time. */
   async #judge(force: boolean): Promise<void> {
     const last = this.records.snapshots.at(-1)?.step ?? -1;
     if (this.#judging || (!force && last === this.#judged) || this.records.snapshots.length < 2) return;
     this.#judging = true;
     this.#judged = last;
+    const started = performance.now();
     this.#replay = await this.#api.request('replay', { runId: this.runId, settings: {} }).catch(() => null);
+    this.#judgeAgainAt = performance.now() + JUDGE_REST * (performance.now() - started);
     this.#judging = false;
-    await this.#judge(false);
+    if (this.records.snapshots.at(-1)?.step !== last) this.#judgeSoon();
   }
 
   get loading(): 'busy' | 'full' | 'broken' {
@@ -216,6 +247,10 @@ export class ActiveRun {
   }
   get status(): StatusFile | null {
     return this.#status;
+  }
+  /** The status as of the newest drawing: the charts keep still in between, whatever frames bring. */
+  get drawnStatus(): StatusFile | null {
+    return this.#drawn;
   }
   get version(): number {
     return this.#version;
@@ -270,7 +305,7 @@ export class ActiveRun {
   readonly canEditThresholds = $derived(this.#status?.phase === 'full' && this.#status.status !== 'finished');
 
   readonly phaseSpans = $derived.by((): PhaseSpan[] => {
-    const status = this.#status;
+    const status = this.#drawn;
     if (!status) return [];
     const { switchStep, freezeStep, totalSteps } = status;
     const spans: PhaseSpan[] = [{ phase: 'full', from: 0, to: switchStep ?? totalSteps }];
@@ -282,7 +317,7 @@ export class ActiveRun {
   /** Stops redrawing while somebody reads; records are kept meanwhile (WCAG 2.2.2). */
   toggleDrawing(): void {
     this.#drawingPaused = !this.#drawingPaused;
-    this.#version++;
+    this.#draw();
   }
 
   /** Tries another threshold on the recorded snapshots; nothing changes until `applyDraft`. */

@@ -1,6 +1,7 @@
 /** Another run's snapshots to lie beside those on screen: the same module of two runs. Read once; frames are not followed. */
 import { type Api, errorText } from '../api.ts';
-import { Snapshots } from './snapshots.ts';
+import type { Snapshots } from './snapshots.ts';
+import { readWholeRun } from './wholeRun.ts';
 
 export interface Beside {
   runId: string;
@@ -32,9 +33,8 @@ export class BesideRun {
     this.#problem = '';
     if (runId === null) return;
     try {
-      const state = await this.#api.request('run:state', { runId });
+      const { state, snapshots } = await readWholeRun(this.#api, runId);
       void this.#api.request('run:unsubscribe', { runId }).catch(() => {});
-      const snapshots = await Snapshots.unpack(state.snapshots);
       if (this.#wanted === runId) this.#shown = { runId, name: state.summary.status.name, snapshots };
     } catch (error) {
       if (this.#wanted === runId) this.#problem = errorText(error);

@@ -8,14 +8,18 @@ export class NumberColumn {
   }
 
   push(value: number | null | undefined): void {
-    this.#reserve(this.#length + 1);
+    this.reserve(this.#length + 1);
     this.#buffer[this.#length++] = value ?? Number.NaN;
   }
 
   append(values: ArrayLike<number>): void {
-    this.#reserve(this.#length + values.length);
+    this.reserve(this.#length + values.length);
     this.#buffer.set(values, this.#length);
     this.#length += values.length;
+  }
+
+  get last(): number | undefined {
+    return this.#length === 0 ? undefined : this.#buffer[this.#length - 1];
   }
 
   /** Everything so far; stays as it is when more is pushed. */
@@ -23,7 +27,8 @@ export class NumberColumn {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  #reserve(length: number): void {
+  /** Makes room for as many numbers in all. */
+  reserve(length: number): void {
     if (length <= this.#buffer.length) return;
     const grown = new Float64Array(Math.max(length, 2 * this.#buffer.length));
     grown.set(this.values);

@@ -25,6 +25,11 @@ export class PlotState {
     return this.#zoom ?? this.#full;
   }
 
+  /** What is shown of all there is: the charts' own way to ask, since what there is grows with every drawing. */
+  shownOf(full: [number, number]): [number, number] {
+    return this.#zoom ?? full;
+  }
+
   get zoomed(): boolean {
     return this.#zoom !== null;
   }

@@ -88,10 +88,10 @@ export class RunRecords {
 
   #appendMetrics(record: MetricsRecord): void {
     const columns = this.#columns;
-    const previous = this.#columns.step.values.at(-1);
+    const previous = columns.step.last;
     if (previous !== undefined && record.step <= previous) return;
     const steps = record.step - (previous ?? 0);
-    columns.seconds.push((columns.seconds.values.at(-1) ?? 0) + ((record.stepMs ?? 0) * steps) / 1000);
+    columns.seconds.push((columns.seconds.last ?? 0) + ((record.stepMs ?? 0) * steps) / 1000);
     columns.step.push(record.step);
     columns.epoch.push(record.epoch);
     for (const name of METRICS) columns[name].push(record[name]);

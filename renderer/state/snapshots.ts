@@ -1,6 +1,6 @@
 /**
  * Snapshots as the charts read them: a head each and one row of norms, kept as plain numbers, because 5,000 snapshots of 144 modules
- * as objects are 70 MB and slow to walk. Filled from a packed message between frames, then by live records.
+ * as objects are 70 MB and slow to walk. Filled from packed pieces, then by live records.
  */
 import { NORMS, normsOf, type PackedSnapshots, type SnapshotHead } from '../../main/protocol/packedSnapshots.ts';
 import type { SnapshotRecord } from '../../main/protocol/records.ts';
@@ -12,14 +12,13 @@ export type Metric = 'norm' | 'displacement';
 const WEIGHT = NORMS.indexOf('weightNorm');
 const DISPLACEMENT = NORMS.indexOf('displacement');
 
-/** Work done at a stretch while unpacking; the page draws in between. */
-const UNPACK_MS = 8;
-
 export class Snapshots {
   #modules: readonly string[] = [];
   #places = new Map<string, number>();
   #heads: SnapshotHead[] = [];
+  #steps = new NumberColumn();
   #norms = new NumberColumn();
+  #changes = new Float64Array(0);
 
   get modules(): readonly string[] {
     return this.#modules;
@@ -34,8 +33,13 @@ export class Snapshots {
     return this.#heads.at(index);
   }
 
-  get steps(): number[] {
-    return this.#heads.map(({ step }) => step);
+  get steps(): Float64Array {
+    return this.#steps.values;
+  }
+
+  /** Where a module stands among the modules of a snapshot. */
+  placeOf(module: string): number | undefined {
+    return this.#places.get(module);
   }
 
   /** A norm of a module; null where it is missing or not a number. */
@@ -68,33 +72,62 @@ export class Snapshots {
     return found;
   }
 
+  /** Changes of all modules up to one snapshot, in the order of `modules`. The array is used again by the next call. */
+  changesAt(index: number, metric: Metric): Float64Array {
+    const norms = this.#norms.values;
+    const stride = this.#modules.length * NORMS.length;
+    for (let place = 0; place < this.#modules.length; place++) {
+      const at = index * stride + place * NORMS.length;
+      const before = norms[at - stride + WEIGHT] as number;
+      const after = norms[at + WEIGHT] as number;
+      const moved = metric === 'norm' ? Math.abs(after - before) : (norms[at + DISPLACEMENT] as number);
+      this.#changes[place] = percentOf(before, after, moved);
+    }
+    return this.#changes;
+  }
+
+  /** A norm of a module at every snapshot; NaN where it is missing. */
+  norms(module: string, name: Norm): Float64Array {
+    const found = new Float64Array(this.length).fill(Number.NaN);
+    const place = this.#places.get(module);
+    if (place === undefined) return found;
+    const norms = this.#norms.values;
+    for (let i = 0, at = place * NORMS.length + NORMS.indexOf(name); i < found.length; i++, at += this.#modules.length * NORMS.length) {
+      found[i] = norms[at] as number;
+    }
+    return found;
+  }
+
   /** Takes a live record; one of an earlier or the same step is a repetition and left out. */
   push(record: SnapshotRecord): void {
     if (record.step <= (this.#heads.at(-1)?.step ?? -1)) return;
     if (this.length === 0) this.#name(Object.keys(record.modules));
     const { step, epoch, phase, segment, loss } = record;
     this.#heads.push({ step, epoch, phase, segment, loss });
+    this.#steps.push(step);
     this.#norms.append(normsOf(record, this.#modules));
   }
 
   #name(modules: readonly string[]): void {
     this.#modules = modules;
+    this.#changes = new Float64Array(modules.length);
     this.#places = new Map(modules.map((module, place) => [module, place]));
   }
 
-  /** Unpacks a message, giving the page time to draw in between. */
-  static async unpack({ modules, heads, pieces }: PackedSnapshots): Promise<Snapshots> {
+  /** What a message holds; norms that are not in it are to be appended before anybody reads. */
+  static unpack({ modules, heads, pieces }: PackedSnapshots): Snapshots {
     const snapshots = new Snapshots();
     snapshots.#name(modules);
     snapshots.#heads = [...heads];
-    let started = performance.now();
-    for (const piece of pieces) {
-      snapshots.#norms.append(fromBase64(piece));
-      if (performance.now() - started < UNPACK_MS) continue;
-      await new Promise((resolve) => setTimeout(resolve));
-      started = performance.now();
-    }
+    snapshots.#steps.append(heads.map(({ step }) => step));
+    snapshots.#norms.reserve(heads.length * modules.length * NORMS.length);
+    for (const piece of pieces) snapshots.append(piece);
     return snapshots;
+  }
+
+  /** Takes the next piece of norms. */
+  append(piece: string): void {
+    this.#norms.append(fromBase64(piece));
   }
 }
 

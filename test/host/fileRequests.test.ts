@@ -155,6 +155,36 @@ describe('the runs table', () => {
 });
 
 describe('a recorded run', () => {
+  it('longer than one message comes in pieces, each once until the last is taken', async () => {
+    const host = startHost();
+    const page = connectPage(host);
+    const dir = addOldRun(host);
+    const line = {
+      epoch: 1,
+      phase: 'full',
+      segment: 0,
+      loss: 1,
+      lr: 0.1,
+      imagesPerSecond: 1,
+      stepMs: 1,
+      dataWaitMs: 0,
+      memoryBytes: 1,
+      gradNorm: 1,
+    };
+    const steps = Array.from({ length: 1200 }, (_, i) => i + 1);
+    writeFileSync(path.join(dir, 'metrics.jsonl'), steps.map((step) => `${JSON.stringify({ step, ...line })}\n`).join(''));
+    const [{ runId = '' } = {}] = await page.request('runs:list', {});
+    const { metrics, morePieces } = await page.request('run:state', { runId });
+    const found = metrics.map(({ step }) => step);
+    for (let piece = 1; piece <= morePieces; piece++) {
+      found.push(...(await page.request('run:piece', { runId, piece })).metrics.map(({ step }) => step));
+    }
+    expect(found).toEqual(steps);
+    await expect(page.request('run:piece', { runId, piece: morePieces })).rejects.toMatchObject({ code: 'not-found' });
+    const { checkpoints, summary } = await page.request('run:facts', { runId });
+    expect([checkpoints.map(({ step }) => step), summary.runId]).toEqual([[7], runId]);
+  });
+
   it('is told whole, a torn line apart, and stays readable', async () => {
     const host = startHost();
     const page = connectPage(host);

@@ -1,7 +1,7 @@
 // @vitest-environment ../support/pageEnvironment.ts
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunFrame } from '../../main/protocol/events.ts';
-import { packSnapshots } from '../../main/protocol/packedSnapshots.ts';
+import { RecordPieces } from '../../main/protocol/recordPieces.ts';
 import type { EventRecord } from '../../main/protocol/records.ts';
 import type { RunState } from '../../main/protocol/requests.ts';
 import { ActiveRun } from '../../renderer/state/activeRun.svelte.ts';
@@ -26,9 +26,8 @@ function stateAt(step: number, sequence: number): RunState {
   const upTo = <T extends { step: number }>(records: T[]): T[] => records.filter((record) => record.step <= step);
   return {
     summary: { config: history.config, status: statusAt(step) } as RunState['summary'],
-    metrics: upTo(history.metrics),
+    ...pieces(step).first(),
     epochs: upTo(history.epochs),
-    snapshots: packSnapshots(upTo(history.snapshots), (bytes) => Buffer.from(bytes).toString('base64')),
     events: [],
     abandoned: { metrics: [], epochs: [] },
     ranks: null,
@@ -38,6 +37,16 @@ function stateAt(step: number, sequence: number): RunState {
     live: true,
     sequence,
   };
+}
+
+function pieces(step: number): RecordPieces {
+  const upTo = <T extends { step: number }>(records: T[]): T[] => records.filter((record) => record.step <= step);
+  return new RecordPieces(upTo(history.metrics), upTo(history.snapshots), (bytes) => Buffer.from(bytes).toString('base64'));
+}
+
+function manyMetrics(count: number): RunFrame['metrics'] {
+  const [line] = history.metrics;
+  return Array.from({ length: count }, (_, i) => ({ ...line, step: i + 1 }) as RunFrame['metrics'][number]);
 }
 
 function statusAt(step: number): RunFrame['status'] {
@@ -125,6 +134,32 @@ describe('frames', () => {
     api.push('run:frame', frame(1, 1000, 1250));
     await vi.waitFor(() => expect(api.asked.filter(({ name }) => name === 'replay').length).toBe(before + 1));
   });
+});
+
+it('reads a long run piece by piece, and what a frame brings meanwhile comes after', async () => {
+  const whole = new RecordPieces(manyMetrics(1300), history.snapshots.slice(0, 100), (bytes) => Buffer.from(bytes).toString('base64'));
+  const long = fakeApi({
+    'run:state': () => ({ ...stateAt(1000, 0), ...whole.first() }),
+    'run:piece': ({ piece }: { piece: number }) => {
+      if (piece === 2) long.push('run:frame', { ...frame(1, 0, 0), metrics: manyMetrics(1301).slice(-1), status: statusAt(1301) });
+      return whole.piece(piece);
+    },
+    replay: () => ({ switchStep: null, windows: [], ranks: {}, reasons: [] }),
+  });
+  const other = new ActiveRun('r', long, new Notices());
+  const end = other.start();
+  await vi.waitFor(() => expect(other.loading).toBe('full'));
+  end();
+  expect([...other.records.metrics.step]).toEqual(manyMetrics(1301).map(({ step }) => step));
+  const { snapshots } = other.records;
+  const [at, module] = [snapshots.length - 1, snapshots.modules[0] ?? ''];
+  expect(snapshots.norm(at, module, 'weightNorm')).toBe(history.snapshots[at]?.modules[module]?.weightNorm);
+});
+
+it('keeps the charts still between two drawings, whatever frames bring', () => {
+  const before = run.drawnStatus;
+  api.push('run:frame', frame(1, 1000, 1010));
+  expect([run.status?.step, run.drawnStatus]).toEqual([1010, before]);
 });
 
 describe('a frame that comes while the page asks', () => {

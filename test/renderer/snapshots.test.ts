@@ -1,6 +1,6 @@
 // @vitest-environment ../support/pageEnvironment.ts
 import { describe, expect, it } from 'vitest';
-import { packSnapshots } from '../../main/protocol/packedSnapshots.ts';
+import { RecordPieces } from '../../main/protocol/recordPieces.ts';
 import type { SnapshotRecord } from '../../main/protocol/records.ts';
 import { type HeatModel, paintCells, shownColumns } from '../../renderer/charts/heat.ts';
 import { NumberColumn } from '../../renderer/state/numberColumn.ts';
@@ -20,11 +20,16 @@ const { snapshots: records } = makeHistory({
     prelora: { snapshotEvery: 50 },
   },
 });
-const pack = (list: readonly SnapshotRecord[]) => packSnapshots(list, (bytes) => Buffer.from(bytes).toString('base64'));
+const unpack = (list: readonly SnapshotRecord[]): Snapshots => {
+  const pieces = new RecordPieces([], list, (bytes) => Buffer.from(bytes).toString('base64'));
+  const snapshots = Snapshots.unpack(pieces.first().snapshots);
+  for (let i = 1; i < pieces.count; i++) snapshots.append(pieces.piece(i).norms ?? '');
+  return snapshots;
+};
 
 describe('packed snapshots', () => {
-  it('give back every number and head of the records', async () => {
-    const snapshots = await Snapshots.unpack(pack(records));
+  it('give back every number and head of the records', () => {
+    const snapshots = unpack(records);
     expect(snapshots.length).toBe(records.length);
     records.forEach(({ modules, ...head }, i) => {
       expect(snapshots.at(i)).toEqual(head);
@@ -38,7 +43,7 @@ describe('packed snapshots', () => {
     const odd = structuredClone(records.slice(0, 3));
     odd[1]!.modules['blocks.0.attn.q'] = { weightNorm: Number.NaN, gradNorm: null, displacement: Number.POSITIVE_INFINITY };
     delete odd[2]!.modules['blocks.1.mlp.fc1'];
-    const snapshots = await Snapshots.unpack(pack(odd));
+    const snapshots = unpack(odd);
     expect(snapshots.norm(1, 'blocks.0.attn.q', 'weightNorm')).toBeNull();
     expect(snapshots.norm(1, 'blocks.0.attn.q', 'gradNorm')).toBeNull();
     expect(snapshots.norm(1, 'blocks.0.attn.q', 'displacement')).toBe(Number.POSITIVE_INFINITY);
@@ -47,13 +52,13 @@ describe('packed snapshots', () => {
   });
 
   it('of a run without any are empty', async () => {
-    expect((await Snapshots.unpack(pack([]))).length).toBe(0);
+    expect(unpack([]).length).toBe(0);
   });
 
-  it('go on with live records, of which a repeated one changes nothing', async () => {
-    const snapshots = await Snapshots.unpack(pack(records.slice(0, 5)));
+  it('go on with live records, of which a repeated one changes nothing', () => {
+    const snapshots = unpack(records.slice(0, 5));
     for (const record of [records[4]!, records[5]!, records[5]!, records[6]!]) snapshots.push(record);
-    expect(snapshots.steps).toEqual(records.slice(0, 7).map(({ step }) => step));
+    expect([...snapshots.steps]).toEqual(records.slice(0, 7).map(({ step }) => step));
     expect(snapshots.norm(6, 'blocks.2.mlp.fc2', 'weightNorm')).toBe(records[6]!.modules['blocks.2.mlp.fc2']!.weightNorm);
   });
 });
@@ -66,7 +71,7 @@ describe('changes', () => {
       step,
       modules: { 'blocks.0.attn.q': { weightNorm, gradNorm: 1, displacement: 5 } },
     });
-    const snapshots = await Snapshots.unpack(pack([one(1, 40), one(2, 42), one(3, 0), one(4, 0)]));
+    const snapshots = unpack([one(1, 40), one(2, 42), one(3, 0), one(4, 0)]);
     expect(snapshots.change(1, 'blocks.0.attn.q', 'norm')).toBe(5);
     expect(snapshots.change(1, 'blocks.0.attn.q', 'displacement')).toBe(12.5);
     expect(snapshots.change(3, 'blocks.0.attn.q', 'norm')).toBe(0);
@@ -75,12 +80,12 @@ describe('changes', () => {
   });
 
   it('of several modules grow with new snapshots to what they would be from scratch', async () => {
-    const wanted = { modules: ['blocks.0.attn.q', 'blocks.1.attn.k'], metric: 'norm', by: 'max' } as const;
-    const growing = await Snapshots.unpack(pack(records.slice(0, 5)));
-    expect(combinedChanges(growing, wanted)).toHaveLength(4);
+    const wanted = { rows: [['blocks.0.attn.q', 'blocks.1.attn.k'], ['blocks.1.mlp.fc1']], metric: 'norm', by: 'max' } as const;
+    const growing = unpack(records.slice(0, 5));
+    expect(combinedChanges(growing, wanted).map(({ length }) => length)).toEqual([4, 4]);
     for (const record of records.slice(5, 20)) growing.push(record);
-    const whole = await Snapshots.unpack(pack(records.slice(0, 20)));
-    expect([...combinedChanges(growing, wanted)]).toEqual([...combinedChanges(whole, wanted)]);
+    const whole = unpack(records.slice(0, 20));
+    expect(combinedChanges(growing, wanted)).toEqual(combinedChanges(whole, wanted));
   });
 });
 

@@ -3,7 +3,7 @@ import type { LineModel, LineSeries } from '../../charts/model.ts';
 import { formatChange, formatLoss, middleEllipsis } from '../../format.ts';
 import type { Beside } from '../../state/besideRun.svelte.ts';
 import type { Metric, Snapshots } from '../../state/snapshots.ts';
-import { formatX, type LiveSource, markersOf, xOfStep } from '../live/panels.ts';
+import { formatX, type LiveSource, markersOf, xOfStep, xsOfSteps } from '../live/panels.ts';
 
 export const FIGURES = ['rank', 'change', 'norm', 'grad', 'displacement'] as const;
 export type Figure = (typeof FIGURES)[number];
@@ -31,6 +31,11 @@ export function figureAt(
   return Number.isNaN(change) ? null : change;
 }
 
+/** A figure of a module at every snapshot; NaN where it is missing. */
+function figureOver(snapshots: Snapshots, module: string, figure: Exclude<Figure, 'rank'>, metric: Metric): Float64Array {
+  return figure === 'change' ? snapshots.changes(module, metric, 0, snapshots.length) : snapshots.norms(module, NORM_OF[figure]);
+}
+
 export function formatFigure(figure: Figure, value: number | null): string {
   return figure === 'change' ? formatChange(value) : formatLoss(value);
 }
@@ -52,7 +57,6 @@ export function moduleModel(
 ): LineModel {
   const { snapshots } = source.records;
   const { normMetric } = source.config.prelora;
-  const { steps } = snapshots;
   const colours = ['accent', 'validation'] as const;
   const series = modules.slice(0, 2).map(
     (module, i): LineSeries => ({
@@ -61,8 +65,8 @@ export function moduleModel(
       colour: colours[i] ?? 'fg-2',
       dash: i === 0 ? [] : [6, 3],
       data: {
-        xs: steps.map((step) => xOfStep(source, step)),
-        ys: steps.map((_, index) => figureAt(snapshots, index, module, figure, normMetric)),
+        xs: xsOfSteps(source, snapshots.steps),
+        ys: figureOver(snapshots, module, figure, normMetric),
       },
       format: (value) => formatFigure(figure, value),
     }),
@@ -76,8 +80,8 @@ export function moduleModel(
       colour: 'fc1',
       dash: [2, 2],
       data: {
-        xs: beside.snapshots.steps.map((step) => xOfStep(source, step)),
-        ys: beside.snapshots.steps.map((_, index) => figureAt(beside.snapshots, index, module, figure, normMetric)),
+        xs: xsOfSteps(source, beside.snapshots.steps),
+        ys: figureOver(beside.snapshots, module, figure, normMetric),
       },
       format: (value) => formatFigure(figure, value),
     });

@@ -3,73 +3,119 @@
  * after it nothing is tested any more, and the curves go on with plain means over the layers, because history must not vanish.
  */
 import type { Family } from '../../../main/protocol/config.ts';
-import { FAMILIES, moduleName } from '../../modules.ts';
+import type { ReplayResult } from '../../../main/protocol/requests.ts';
+import { firstAfter } from '../../charts/series.ts';
+import { FAMILIES } from '../../modules.ts';
 import { NumberColumn } from '../../state/numberColumn.ts';
 import type { Metric, Snapshots } from '../../state/snapshots.ts';
 import type { LiveSource } from './panels.ts';
 
-export interface ShownWindow {
-  step: number;
-  families: Record<string, number>;
-  lossChange: number;
-  /** Null after the switch. */
-  verdict: { weightsOk: boolean; lossOk: boolean } | null;
+/** The comparisons on show, oldest first, as columns: charts draw 5,000 of them several times a second. */
+export interface ShownChanges {
+  steps: Float64Array;
+  /** Of the families that were compared; NaN where one was not. */
+  families: ReadonlyMap<Family, Float64Array>;
+  lossChange: Float64Array;
+  /** Of the first comparisons, up to the switch. */
+  verdicts: readonly Verdict[];
 }
 
-/** The comparisons on show, oldest first. */
-export function shownWindows({ replay, records: { snapshots }, config, status }: LiveSource): ShownWindow[] {
-  const tested = (replay?.windows ?? []).map(({ weightsOk, lossOk, ...rest }) => ({ ...rest, verdict: { weightsOk, lossOk } }));
-  if (status.phase === 'full' || status.switchStep === null) return tested;
-  const from = Math.max(
-    1,
-    snapshots.steps.findIndex((step) => step > (tested.at(-1)?.step ?? 0)),
-  );
-  const means = FAMILIES.map((family) => [family, familyMeans(snapshots, family, config.prelora.normMetric)] as const);
-  const later: ShownWindow[] = [];
-  for (let i = from; i < snapshots.length; i++) {
-    const families = Object.fromEntries(means.map(([family, values]) => [family, values[i - 1] ?? Number.NaN]));
-    later.push({ step: snapshots.at(i)?.step ?? 0, families, lossChange: lossChange(snapshots, i), verdict: null });
+export interface Verdict {
+  weightsOk: boolean;
+  lossOk: boolean;
+}
+
+/** Grows with the snapshots; begun anew when the engine has judged anew. */
+interface Grown {
+  replay: ReplayResult | null;
+  metric: Metric;
+  steps: NumberColumn;
+  families: Record<Family, NumberColumn>;
+  lossChange: NumberColumn;
+}
+
+const shown = new WeakMap<Snapshots, Grown>();
+
+export function shownChanges({ replay, records: { snapshots }, config, status }: LiveSource): ShownChanges {
+  const metric = config.prelora.normMetric;
+  let grown = shown.get(snapshots);
+  if (!grown || grown.replay !== replay || grown.metric !== metric) {
+    grown = testedChanges(replay, metric);
+    shown.set(snapshots, grown);
   }
-  return [...tested, ...later];
+  if (status.phase !== 'full' && status.switchStep !== null) appendUntested(grown, snapshots);
+  const compared = FAMILIES.filter((family) => grown.families[family].values.some((value) => !Number.isNaN(value)));
+  return {
+    steps: grown.steps.values,
+    families: new Map(compared.map((family) => [family, grown.families[family].values])),
+    lossChange: grown.lossChange.values,
+    verdicts: replay?.windows ?? [],
+  };
 }
 
-function lossChange(snapshots: Snapshots, index: number): number {
+function testedChanges(replay: ReplayResult | null, metric: Metric): Grown {
+  const families = Object.fromEntries(FAMILIES.map((family) => [family, new NumberColumn()])) as Grown['families'];
+  const grown: Grown = { replay, metric, steps: new NumberColumn(), families, lossChange: new NumberColumn() };
+  for (const window of replay?.windows ?? []) {
+    grown.steps.push(window.step);
+    grown.lossChange.push(window.lossChange);
+    for (const family of FAMILIES) families[family].push(window.families[family]);
+  }
+  return grown;
+}
+
+function appendUntested({ metric, steps, families, lossChange }: Grown, snapshots: Snapshots): void {
+  const from = Math.max(1, firstAfter(snapshots.steps, steps.values.at(-1) ?? 0));
+  if (from >= snapshots.length) return;
+  const means = familyMeans(snapshots, metric);
+  FAMILIES.forEach((family, row) => {
+    families[family].append((means[row] as Float64Array).subarray(from - 1));
+  });
+  steps.append(snapshots.steps.subarray(from));
+  for (let i = from; i < snapshots.length; i++) lossChange.push(lossChangeAt(snapshots, i));
+}
+
+function lossChangeAt(snapshots: Snapshots, index: number): number {
   const [before, after] = [snapshots.at(index - 1)?.loss ?? Number.NaN, snapshots.at(index)?.loss ?? Number.NaN];
   return (100 * Math.abs(after - before)) / Math.abs(before);
 }
 
-function familyMeans(snapshots: Snapshots, family: Family, metric: Metric): Float64Array {
-  const depth = snapshots.modules.filter((module) => module.endsWith(`.${family}`)).length;
-  const modules = Array.from({ length: depth }, (_, layer) => moduleName(layer, family));
-  return combinedChanges(snapshots, { modules, metric, by: 'mean' });
+function familyMeans(snapshots: Snapshots, metric: Metric): readonly Float64Array[] {
+  const rows = FAMILIES.map((family) => snapshots.modules.filter((module) => module.endsWith(`.${family}`)));
+  return combinedChanges(snapshots, { rows, metric, by: 'mean' });
 }
 
 /** Rows grow with the snapshots: of 720,000 changes of a long run only those of new snapshots are computed. */
-const grown = new WeakMap<Snapshots, Map<string, NumberColumn>>();
+const rowsOf = new WeakMap<Snapshots, Map<string, NumberColumn[]>>();
 
-/** The largest or the mean change of some modules, up to the second snapshot, the third …; NaN when none is known. */
+/** Per row of modules their largest or their mean change, up to the second snapshot, the third …; NaN when none is known. */
 export function combinedChanges(
   snapshots: Snapshots,
-  { modules, metric, by }: { modules: readonly string[]; metric: Metric; by: 'max' | 'mean' },
-): Float64Array {
-  const known = grown.get(snapshots) ?? new Map<string, NumberColumn>();
-  grown.set(snapshots, known);
-  const key = `${by} ${metric} ${modules.join()}`;
-  const column = known.get(key) ?? new NumberColumn();
-  known.set(key, column);
-  const from = column.length + 1;
-  const changes = modules.map((module) => snapshots.changes(module, metric, from, snapshots.length));
-  for (let i = 0; from + i < snapshots.length; i++) column.push(combine(changes, i, by));
-  return column.values;
+  { rows, metric, by }: { rows: readonly (readonly string[])[]; metric: Metric; by: 'max' | 'mean' },
+): readonly Float64Array[] {
+  const known = rowsOf.get(snapshots) ?? new Map<string, NumberColumn[]>();
+  rowsOf.set(snapshots, known);
+  const key = `${by} ${metric} ${rows.map((row) => row.join()).join(';')}`;
+  const columns = known.get(key) ?? rows.map(() => new NumberColumn());
+  known.set(key, columns);
+  const places = rows.map((row) => row.flatMap((module) => snapshots.placeOf(module) ?? []));
+  // Snapshot by snapshot, because the norms of one lie side by side in memory.
+  for (let i = (columns[0]?.length ?? 0) + 1; i < snapshots.length; i++) {
+    const changes = snapshots.changesAt(i, metric);
+    columns.forEach((column, row) => {
+      column.push(combine(changes, places[row] as number[], by));
+    });
+  }
+  return columns.map((column) => column.values);
 }
 
-function combine(changes: readonly Float64Array[], i: number, by: 'max' | 'mean'): number {
+function combine(changes: Float64Array, places: readonly number[], by: 'max' | 'mean'): number {
   let [sum, top, count] = [0, Number.NEGATIVE_INFINITY, 0];
-  for (const column of changes) {
-    const value = column[i] as number;
+  for (const place of places) {
+    const value = changes[place] as number;
     if (Number.isNaN(value)) continue;
     sum += value;
-    top = Math.max(top, value);
+    if (value > top) top = value;
     count++;
   }
   if (count === 0) return Number.NaN;

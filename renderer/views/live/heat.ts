@@ -4,27 +4,28 @@
  */
 import type { Family } from '../../../main/protocol/config.ts';
 import { type HeatModel, type HeatRow, scaleEnds } from '../../charts/heat.ts';
+import { firstAfter } from '../../charts/series.ts';
 import { formatChange, formatCount } from '../../format.ts';
 import { depthOf, FAMILIES, moduleName } from '../../modules.ts';
 import type { Metric, Snapshots } from '../../state/snapshots.ts';
 import { combinedChanges } from './changes.ts';
-import { formatX, type LiveSource, xOfStep } from './panels.ts';
+import { formatX, type LiveSource, xsOfSteps } from './panels.ts';
 
 export type HeatView = Family | 'max' | 'mean' | 'all';
 
 export function heatModel(source: LiveSource, view: HeatView): HeatModel {
   const { records, status, config } = source;
   const { snapshots } = records;
-  const later = snapshots.steps.slice(1);
+  const later = snapshots.steps.subarray(1);
   const rows = heatRows(snapshots, view, config.prelora.normMetric);
   const [low, high] = scaleEnds(rows);
   const at = (step: number | null): number | null => {
-    const index = step === null ? -1 : later.findIndex((one) => one > step);
-    return index < 0 ? null : index;
+    const index = step === null ? later.length : firstAfter(later, step);
+    return index < later.length ? index : null;
   };
   return {
     rows,
-    columns: later.map((step) => xOfStep(source, step)),
+    columns: xsOfSteps(source, later),
     xRange: source.range,
     switchAt: at(status.switchStep),
     frozenFrom: at(status.freezeStep),
@@ -41,10 +42,9 @@ export function heatModel(source: LiveSource, view: HeatView): HeatModel {
 
 function heatRows(snapshots: Snapshots, view: HeatView, metric: Metric): HeatRow[] {
   const by = view === 'mean' ? 'mean' : 'max';
-  return rowModules(depthOf(snapshots.modules), view).map(({ label, modules }) => ({
-    label,
-    values: combinedChanges(snapshots, { modules, metric, by }),
-  }));
+  const rows = rowModules(depthOf(snapshots.modules), view);
+  const values = combinedChanges(snapshots, { rows: rows.map(({ modules }) => modules), metric, by });
+  return rows.map(({ label }, row) => ({ label, values: values[row] as Float64Array }));
 }
 
 /** Top row first: the last layer. */

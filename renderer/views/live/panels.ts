@@ -19,11 +19,10 @@ import {
   formatRate,
 } from '../../format.ts';
 import { eventWords, markerLetter } from '../../journal.ts';
-import { FAMILIES } from '../../modules.ts';
 import type { ActiveRun, Thresholds } from '../../state/activeRun.svelte.ts';
 import type { XAxis } from '../../state/plots.svelte.ts';
 import type { MetricName, RunRecords } from '../../state/records.ts';
-import { type ShownWindow, shownWindows } from './changes.ts';
+import { shownChanges } from './changes.ts';
 
 const GIB = 2 ** 30;
 
@@ -49,10 +48,11 @@ export type ExtraCurve = keyof typeof EXTRA_CURVES;
 
 /** A run as the panels look at it; a new object per version, so that everything derived from it is made anew. Null until it is read. */
 export function liveSource(run: ActiveRun, change: Partial<LiveSource> = {}): LiveSource | null {
-  const { status, summary, replay, phaseSpans, plots, records } = run;
+  const { drawnStatus: status, summary, replay, phaseSpans, plots, records } = run;
   if (!status || !summary || run.version < 0) return null;
-  const { axis, range, logLoss, logChange, smoothing } = plots;
+  const { axis, logLoss, logChange, smoothing } = plots;
   const { config } = summary;
+  const range = plots.shownOf(fullRange({ records, status, axis }));
   return { records, status, config, replay, phaseSpans, axis, range, logLoss, logChange, smoothing, curves: new Set(), ...change };
 }
 
@@ -64,8 +64,13 @@ export function xOfStep({ records: { metrics }, status, axis }: Pick<LiveSource,
   return metrics.seconds[index] ?? 0;
 }
 
+/** Where rising steps lie on the chosen axis. */
+export function xsOfSteps(source: Pick<LiveSource, 'records' | 'status' | 'axis'>, steps: Float64Array): Float64Array {
+  return source.axis === 'step' ? steps : steps.map((step) => xOfStep(source, step));
+}
+
 /** The whole x range: up to now, because an empty right half hides what there is. */
-export function fullRange(source: Omit<LiveSource, 'range'>): [number, number] {
+export function fullRange(source: Pick<LiveSource, 'records' | 'status' | 'axis'>): [number, number] {
   return [0, Math.max(xOfStep(source, source.status.step), 1e-9)];
 }
 
@@ -211,18 +216,17 @@ export interface ThresholdHooks {
 }
 
 export function changeModel(source: LiveSource, { draft, setDraft }: ThresholdHooks, withLr: boolean): LineModel {
-  const windows = shownWindows(source);
+  const changes = shownChanges(source);
   const { tau } = source.config.prelora;
   const limit = draft.tau ?? tau;
-  const xs = windows.map(({ step }) => xOfStep(source, step));
-  const families = FAMILIES.filter((family) => windows.some((window) => window.families[family] !== undefined));
-  const series = families.map(
-    (family): LineSeries => ({
+  const xs = xsOfSteps(source, changes.steps);
+  const series = [...changes.families].map(
+    ([family, ys]): LineSeries => ({
       key: family,
       label: family,
       colour: family,
       dash: FAMILY_DASH[family],
-      data: { xs, ys: windows.map((window) => window.families[family] ?? null) },
+      data: { xs, ys },
       format: (value) => formatChange(value, limit),
     }),
   );
@@ -236,7 +240,7 @@ export function changeModel(source: LiveSource, { draft, setDraft }: ThresholdHo
     thresholds: [
       threshold({ label: 'τ weight threshold', value: tau, draft: draft.tau, onDraft: setDraft && ((value) => setDraft({ tau: value })) }),
     ],
-    verdicts: verdictsOf(source, windows, ({ weightsOk }) => weightsOk),
+    verdicts: { xs, ok: (i) => changes.verdicts[i]?.weightsOk ?? null },
     summary: changeSummary(source, limit),
   };
 }
@@ -246,16 +250,6 @@ function calmNote(source: LiveSource): string {
   if (source.status.phase !== 'full') return ' · not tested after the switch';
   const fall = lrFall(source, source.config.prelora.windowSize);
   return fall !== null && fall > 0.1 ? ` · LR fell ${formatPercent(fall * 100, 0)} here: part of the calm` : '';
-}
-
-type Verdict = NonNullable<ShownWindow['verdict']>;
-
-function verdictsOf(
-  source: LiveSource,
-  windows: readonly ShownWindow[],
-  isOk: (verdict: Verdict) => boolean,
-): { x: number; ok: boolean }[] {
-  return windows.flatMap(({ step, verdict }) => (verdict ? [{ x: xOfStep(source, step), ok: isOk(verdict) }] : []));
 }
 
 function lrSeries(source: LiveSource): LineSeries {
@@ -296,10 +290,11 @@ export function verdictWords(source: LiveSource): string {
 }
 
 export function lossChangeModel(source: LiveSource, { draft, setDraft }: ThresholdHooks): LineModel {
-  const windows = shownWindows(source);
+  const changes = shownChanges(source);
+  const xs = xsOfSteps(source, changes.steps);
   const { zeta } = source.config.prelora;
   const limit = draft.zeta ?? zeta;
-  const last = windows.at(-1);
+  const last = changes.lossChange.at(-1);
   return {
     ...base(source),
     logY: source.logChange,
@@ -309,7 +304,7 @@ export function lossChangeModel(source: LiveSource, { draft, setDraft }: Thresho
         key: 'loss-change',
         label: 'loss',
         colour: 'accent',
-        data: { xs: windows.map(({ step }) => xOfStep(source, step)), ys: windows.map(({ lossChange }) => lossChange) },
+        data: { xs, ys: changes.lossChange },
         format: (value) => formatChange(value, limit),
       },
     ],
@@ -317,10 +312,11 @@ export function lossChangeModel(source: LiveSource, { draft, setDraft }: Thresho
     thresholds: [
       threshold({ label: 'ζ loss threshold', value: zeta, draft: draft.zeta, onDraft: setDraft && ((value) => setDraft({ zeta: value })) }),
     ],
-    verdicts: verdictsOf(source, windows, ({ lossOk }) => lossOk),
-    summary: last
-      ? `Loss change ${formatChange(last.lossChange, limit)} at step ${formatCount(last.step)}, threshold ζ ${formatChange(limit)}.`
-      : 'No comparison yet.',
+    verdicts: { xs, ok: (i) => changes.verdicts[i]?.lossOk ?? null },
+    summary:
+      last === undefined
+        ? 'No comparison yet.'
+        : `Loss change ${formatChange(last, limit)} at step ${formatCount(changes.steps.at(-1))}, threshold ζ ${formatChange(limit)}.`,
   };
 }
 

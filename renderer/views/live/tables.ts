@@ -2,7 +2,7 @@
 import type { TableCell, TableModel } from '../../components/tableModel.ts';
 import { formatAccuracy, formatBytes, formatChange, formatCount, formatLoss, formatLr, formatMs, formatRate, plain } from '../../format.ts';
 import { FAMILIES } from '../../modules.ts';
-import { type ShownWindow, shownWindows } from './changes.ts';
+import { shownChanges, type Verdict } from './changes.ts';
 import type { LiveSource } from './panels.ts';
 
 function cell(value: number | null | undefined, format: (value: number | null | undefined) => string): TableCell {
@@ -44,34 +44,31 @@ export function epochsTable({ records: { epochs } }: LiveSource): TableModel {
 
 export function windowsTable(source: LiveSource): TableModel {
   const { tau, zeta } = source.config.prelora;
-  const windows = shownWindows(source);
+  const { steps, families, lossChange, verdicts } = shownChanges(source);
   return {
     columns: ['step', ...FAMILIES, 'loss', 'verdict'],
-    count: windows.length,
-    row: (i) => {
-      const window = windows[i];
-      return [
-        cell(window?.step, formatCount),
-        ...FAMILIES.map((family) => cell(window?.families[family], (value) => formatChange(value, tau))),
-        cell(window?.lossChange, (value) => formatChange(value, zeta)),
-        verdictCell(window?.verdict ?? null),
-      ];
-    },
+    count: steps.length,
+    row: (i) => [
+      cell(steps[i], formatCount),
+      ...FAMILIES.map((family) => cell(families.get(family)?.[i], (value) => formatChange(value, tau))),
+      cell(lossChange[i], (value) => formatChange(value, zeta)),
+      verdictCell(verdicts[i]),
+    ],
   };
 }
 
 /** The loss alone, for its own panel. */
 export function lossWindowsTable(source: LiveSource): TableModel {
   const { zeta } = source.config.prelora;
-  const windows = shownWindows(source);
+  const { steps, lossChange, verdicts } = shownChanges(source);
   return {
     columns: ['step', 'loss change', 'at most ζ', 'verdict'],
-    count: windows.length,
+    count: steps.length,
     row: (i) => {
-      const { step, lossChange, verdict } = windows[i] ?? {};
+      const verdict = verdicts[i];
       return [
-        cell(step, formatCount),
-        cell(lossChange, (value) => formatChange(value, zeta)),
+        cell(steps[i], formatCount),
+        cell(lossChange[i], (value) => formatChange(value, zeta)),
         cell(zeta, formatChange),
         verdict ? { text: verdict.lossOk ? '✓ holds' : '✗ loss', copy: String(verdict.lossOk) } : { text: 'not tested', copy: '' },
       ];
@@ -79,7 +76,7 @@ export function lossWindowsTable(source: LiveSource): TableModel {
   };
 }
 
-function verdictCell(verdict: ShownWindow['verdict']): TableCell {
+function verdictCell(verdict: Verdict | undefined): TableCell {
   if (!verdict) return { text: 'not tested', copy: '' };
   const { weightsOk, lossOk } = verdict;
   const text = weightsOk && lossOk ? '✓ passes' : `✗ ${weightsOk ? 'loss' : 'weights'}`;

@@ -17,7 +17,7 @@ import { estimate, problems } from './estimates.ts';
 import { CLASS_NAMES, DATA_FACTS, GIB, makeHistory, makeOdd, protocolCost, type RunPlan, timeAt } from './history.ts';
 import { picture } from './pictures.ts';
 import { ScriptedQueue } from './queue.ts';
-import { phaseOf, type ScriptedRun, spaceOf, stateOf, statusOf, summaryOf } from './run.ts';
+import { factsOf, phaseOf, piecesOf, type ScriptedRun, spaceOf, stateOf, statusOf, summaryOf } from './run.ts';
 import { fromYaml, toYaml } from './yaml.ts';
 
 /** A run to begin with. */
@@ -274,6 +274,8 @@ export class ScriptedEngine {
     },
     'run:sample': async () => this.#create({ preset: 'sample', data: { source: 'sample' } }),
     'run:state': async ({ runId }) => stateOf(this.#run(runId), this.#options.classCount ?? null),
+    'run:piece': async ({ runId, piece }) => piecesOf(this.#run(runId)).piece(piece),
+    'run:facts': async ({ runId }) => factsOf(this.#run(runId), this.#options.classCount ?? null),
     'run:unsubscribe': async () => {},
     'frames:ack': async () => {},
     'run:pause': async ({ runId }) => this.#enter(runId, 'paused', 'paused'),

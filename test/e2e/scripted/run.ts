@@ -1,11 +1,12 @@
 /** One run of the fake engine, and what the contract tells of a run, read off its history up to where it stands. */
 
 import type { ResolvedConfig } from '../../../main/protocol/config.ts';
-import { packSnapshots } from '../../../main/protocol/packedSnapshots.ts';
+import { RecordPieces } from '../../../main/protocol/recordPieces.ts';
 import type { EventRecord } from '../../../main/protocol/records.ts';
 import { PreloraError } from '../../../main/protocol/reply.ts';
 import {
   type PhaseSummary,
+  type RunFacts,
   type RunSpace,
   type RunState,
   RunState as RunStateSchema,
@@ -93,18 +94,11 @@ export function summaryOf(run: ScriptedRun): RunSummary {
   };
 }
 
-export function stateOf(run: ScriptedRun, classCount: number | null): RunState {
-  if (run.problem) throw new PreloraError('run-damaged', run.problem);
-  const upTo = <T extends { step: number }>(records: readonly T[]): T[] => records.filter(({ step }) => step <= run.step);
+export function factsOf(run: ScriptedRun, classCount: number | null): RunFacts {
   const { history } = run;
   const phase = phaseOf(run);
-  return RunStateSchema.parse({
+  return {
     summary: summaryOf(run),
-    metrics: upTo(history.metrics),
-    epochs: upTo(history.epochs),
-    snapshots: packSnapshots(upTo(history.snapshots), toBase64),
-    events: [...upTo(history.events), ...run.extra],
-    abandoned: { metrics: [], epochs: [] },
     ranks: phase === 'full' ? null : history.ranks,
     phases: phasesOf(run, phase),
     checkpoints: [
@@ -112,6 +106,25 @@ export function stateOf(run: ScriptedRun, classCount: number | null): RunState {
       ...(run.switchStep !== null && phase !== 'full' ? [{ step: run.switchStep, phase: 'full', pinned: true, bytes: 0.032 * GIB }] : []),
     ],
     classNames: classCount ? Array.from({ length: classCount }, (_, i) => `class ${i}`) : CLASS_NAMES,
+  };
+}
+
+/** The records so far, as they go over the wire. */
+export function piecesOf(run: ScriptedRun): RecordPieces {
+  const upTo = <T extends { step: number }>(records: readonly T[]): T[] => records.filter(({ step }) => step <= run.step);
+  return new RecordPieces(upTo(run.history.metrics), upTo(run.history.snapshots), toBase64);
+}
+
+export function stateOf(run: ScriptedRun, classCount: number | null): RunState {
+  if (run.problem) throw new PreloraError('run-damaged', run.problem);
+  const upTo = <T extends { step: number }>(records: readonly T[]): T[] => records.filter(({ step }) => step <= run.step);
+  const { history } = run;
+  return RunStateSchema.parse({
+    ...factsOf(run, classCount),
+    ...piecesOf(run).first(),
+    epochs: upTo(history.epochs),
+    events: [...upTo(history.events), ...run.extra],
+    abandoned: { metrics: [], epochs: [] },
     live: run.status === 'running' || run.status === 'paused',
     sequence: run.sequence,
   });
