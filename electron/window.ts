@@ -3,7 +3,7 @@
  * the page gets a fresh port for frames.
  */
 import path from 'node:path';
-import { app, BrowserWindow, type Session, session } from 'electron';
+import { app, BrowserWindow, dialog, type Session, session } from 'electron';
 import { CrashPolicy } from '../main/host/crashPolicy.ts';
 import { PAGE_ORIGIN } from './scheme.ts';
 import type { Settings } from './settings.ts';
@@ -77,7 +77,7 @@ export class MainWindow {
     webContents.on('did-finish-load', () => {
       for (const listener of this.#loaded) listener(window);
     });
-    webContents.on('render-process-gone', (_event, { reason }) => this.#reloadAfterCrash(window, reason));
+    webContents.on('render-process-gone', (_event, { reason }) => void this.#reloadAfterCrash(window, reason));
     window.on('close', () => this.settings.update({ bounds: window.getNormalBounds() }));
     window.on('closed', () => {
       this.#window = null;
@@ -86,11 +86,25 @@ export class MainWindow {
     return window;
   }
 
-  /** The page is only a view: a new one catches up from the files. A page that dies again and again stays down. */
-  #reloadAfterCrash(window: BrowserWindow, reason: string): void {
+  /** The page is only a view: a new one catches up from the files. One that dies again and again is loaded when the user asks for it. */
+  async #reloadAfterCrash(window: BrowserWindow, reason: string): Promise<void> {
     if (reason === 'clean-exit' || window.isDestroyed()) return;
-    if (this.#pageCrashes.record(performance.now())) window.webContents.reload();
+    const mayReload = this.#pageCrashes.record(performance.now());
+    if ((mayReload || (await asksToReload(window, reason))) && !window.isDestroyed()) window.webContents.reload();
   }
+}
+
+async function asksToReload(window: BrowserWindow, reason: string): Promise<boolean> {
+  const { response } = await dialog.showMessageBox(window, {
+    type: 'warning',
+    message: `The page stopped several times in a few minutes (${reason}).`,
+    detail: 'Training is not touched by it and goes on. Load the page again, or close the window.',
+    buttons: ['Load the page again', 'Close the window'],
+    defaultId: 0,
+    cancelId: 1,
+  });
+  if (response === 1 && !window.isDestroyed()) window.close();
+  return response === 0;
 }
 
 /** Camera, microphone, location, notifications of the page: nothing is needed, nothing is granted. Copying text needs no permission. */

@@ -34,6 +34,7 @@ export class ActiveRun {
   #status = $state.raw<StatusFile | null>(null);
   #drawn = $state.raw<StatusFile | null>(null);
   #version = $state(0);
+  #isClosed = false;
   #activity = $state('');
   #etaSeconds = $state<number | null>(null);
   #live = $state(false);
@@ -82,8 +83,10 @@ export class ActiveRun {
         wasLost = state === 'lost';
       }),
     );
+    this.#isClosed = false;
     void this.catchUp();
     return () => {
+      this.#isClosed = true;
       for (const end of ends) end();
       clearTimeout(this.#redrawTimer ?? undefined);
       clearTimeout(this.#judgeTimer ?? undefined);
@@ -102,7 +105,12 @@ export class ActiveRun {
     this.#askedAt = performance.now();
     this.#early = [];
     try {
-      const { state, snapshots } = await readWholeRun(this.#api, this.runId);
+      const whole = await readWholeRun(this.#api, this.runId, () => !this.#isClosed);
+      if (whole === null) {
+        this.#askingState = null;
+        return;
+      }
+      const { state, snapshots } = whole;
       this.records.replace(state, snapshots);
       this.#proposal = openProposal(state.events);
       this.#state = state;

@@ -33,8 +33,10 @@ export class BesideRun {
     this.#problem = '';
     if (runId === null) return;
     try {
-      const { state, snapshots } = await readWholeRun(this.#api, runId);
+      const whole = await readWholeRun(this.#api, runId, () => this.#wanted === runId);
       void this.#api.request('run:unsubscribe', { runId }).catch(() => {});
+      if (whole === null) return;
+      const { state, snapshots } = whole;
       if (this.#wanted === runId) this.#shown = { runId, name: state.summary.status.name, snapshots };
     } catch (error) {
       if (this.#wanted === runId) this.#problem = errorText(error);

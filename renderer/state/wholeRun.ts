@@ -9,11 +9,13 @@ export interface WholeRun {
   snapshots: Snapshots;
 }
 
-export async function readWholeRun(api: Api, runId: string): Promise<WholeRun> {
+/** Null once it is not wanted any more: with the last piece the host forgets the run's pieces, and a later reader's are the same ones. */
+export async function readWholeRun(api: Api, runId: string, isWanted: () => boolean): Promise<WholeRun | null> {
   const state = await api.request('run:state', { runId });
   const snapshots = Snapshots.unpack(state.snapshots);
   const metrics = [...state.metrics];
   for (let piece = 1; piece <= state.morePieces; piece++) {
+    if (!isWanted()) return null;
     const next = await api.request('run:piece', { runId, piece });
     metrics.push(...next.metrics);
     if (next.norms !== null) snapshots.append(next.norms);

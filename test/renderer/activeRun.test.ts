@@ -282,3 +282,19 @@ it('leaves no listener behind', () => {
   stop();
   expect(api.listeners).toBe(0);
 });
+
+it('stops reading pieces when its screen closes, and leaves the rest to the next reader', async () => {
+  const whole = new RecordPieces(manyMetrics(1300), history.snapshots.slice(0, 100), (bytes) => Buffer.from(bytes).toString('base64'));
+  const long = fakeApi({
+    'run:state': () => ({ ...stateAt(1000, 0), ...whole.first() }),
+    'run:piece': ({ piece }: { piece: number }) => {
+      if (piece === 1) end();
+      return whole.piece(piece);
+    },
+  });
+  const end = new ActiveRun('r', long, new Notices()).start();
+  await vi.waitFor(() => expect(long.asked.some(({ name }) => name === 'run:unsubscribe')).toBe(true));
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  expect(whole.count).toBeGreaterThan(2);
+  expect(long.asked.filter(({ name }) => name === 'run:piece')).toHaveLength(1);
+});
