@@ -45,6 +45,15 @@ function npmStart(env: Record<string, string | undefined>): Started {
   };
 }
 
+/** Playwright waits for ever for a page that comes into being while it connects. */
+async function pageIsThere(debugged: string): Promise<void> {
+  const urls = async () => {
+    const targets = (await (await fetch(`http://${debugged}/json/list`)).json()) as { type: string; url: string }[];
+    return targets.filter(({ type }) => type === 'page').map(({ url }) => url);
+  };
+  await expect.poll(urls, { timeout: 60_000 }).toEqual([expect.stringMatching(/^app:\/\/workbench\//)]);
+}
+
 describe('npm start', () => {
   afterAll(async () => {
     for (const child of started) await endGroup(child);
@@ -71,6 +80,7 @@ describe('npm start', () => {
     chmodSync(wrapper, 0o755);
     const { hears, ended } = npmStart({ ELECTRON_PATH: wrapper, DISPLAY: screen.display });
     const [, address] = await hears(/DevTools listening on (ws:\S+)/);
+    await pageIsThere(new URL(address as string).host);
     const browser = await chromium.connectOverCDP(address as string, { noDefaults: true });
     const page = browser.contexts()[0]?.pages()[0] ?? (await browser.contexts()[0]?.waitForEvent('page'));
     await page?.getByRole('button', { name: 'Run the sample' }).first().waitFor();
