@@ -52,6 +52,7 @@ describe.skipIf(!findChromium())('by keyboard alone', () => {
     await page.getByRole('heading', { name: 'flowers-a' }).waitFor();
     await page.keyboard.press('Control+k');
     await page.keyboard.type('3 q');
+    await page.getByRole('option', { name: /blocks\.3\.attn\.q/ }).waitFor(); // the run is read piece by piece
     await page.keyboard.press('Enter');
     await page.waitForURL(/layers/);
     await page.getByRole('heading', { name: /blocks\.3\.attn\.q/ }).waitFor();
@@ -75,7 +76,7 @@ describe.skipIf(!findChromium())('by keyboard alone', () => {
     await page.getByRole('heading', { name: 'flowers-b' }).waitFor();
     await page.keyboard.press('Control+k');
     await page.keyboard.type('tau 0.7');
-    await page.getByRole('option', { name: 'Edit τ to 0.70 % on flowers-b' }).waitFor();
+    await page.getByRole('option', { name: 'Edit τ to 0.70 % on flowers-b', disabled: false }).waitFor();
     await page.keyboard.press('Enter');
     await page.getByText('τ 0.80 % → 0.70 %').first().waitFor();
     expect(await asked(page, 'run:edit')).toMatchObject([{ changes: { 'prelora.tau': 0.7 } }]);
