@@ -72,7 +72,7 @@ describe.skipIf(!findChromium())('a run on the page', () => {
     const { stdout } = await promisify(execFile)(process.execPath, [prelora, 'replay', dir, '--tau', String(tau), '--json']);
     const replayed = JSON.parse(stdout) as { switchStep: number | null };
     const words =
-      replayed.switchStep === null ? /^no switch/ : new RegExp(`^switch at step ${replayed.switchStep.toLocaleString('en')}\\b`);
+      replayed.switchStep === null ? /^no switch/i : new RegExp(`^switch at step ${replayed.switchStep.toLocaleString('en')}\\b`, 'i');
     await expect.poll(() => page.locator('p.headline').innerText()).toMatch(words);
     const { result } = { result: await browser.engine.request('replay', { runId, settings: { tau } }) };
     expect(replayed).toMatchObject(JSON.parse(JSON.stringify({ switchStep: result.switchStep, ranks: result.ranks })));
