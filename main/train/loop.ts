@@ -1,7 +1,7 @@
 /**
  * A run from its first update to its last, in plain order: the file to read first. At each step boundary things happen in the order that
  * method.md section 5 fixes. What a boundary needs lies beside this file: phaseTrainer.ts (the update), core/phase.ts (decisions),
- * runState.ts (what a checkpoint holds), recorder.ts (files and listeners), userCommands.ts (what the user asks).
+ * runState.ts and checkpoints.ts (what is kept, and when), recorder.ts (files and listeners), userCommands.ts (what the user asks).
  */
 import os from 'node:os';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
@@ -30,12 +30,13 @@ import { PreloraError } from '../protocol/reply.ts';
 import type { RunStatus } from '../protocol/run.ts';
 import { isDiskFault } from '../store/diskFault.ts';
 import type { RunStore } from '../store/runStore.ts';
+import { Checkpoints } from './checkpoints.ts';
 import type { CommandQueue } from './commands.ts';
 import { addSums, type EvaluationSums, scoreLogits } from './evaluate.ts';
 import { PhaseHistory } from './phaseHistory.ts';
 import { DivergedError, PhaseTrainer, type StartProgram, type TensorState, type UpdateResult } from './phaseTrainer.ts';
 import { Recorder, type RunListener } from './recorder.ts';
-import { adaptedRanks, checkpointContent, type RunState, restoreCheckpoint } from './runState.ts';
+import { adaptedRanks, type RunState } from './runState.ts';
 import { statusFile } from './statusFile.ts';
 import { freezeState, resetOptimizer, switchState } from './switchPhase.ts';
 import { obeyCommands, waitWhilePaused } from './userCommands.ts';
@@ -66,17 +67,14 @@ export class TrainingRun {
   stopRequested = false;
   /** Set by a command: pause when this step is reached. */
   pauseAtStep: number | null = null;
-  /** Something happened that a crash must not lose: a user's edit, a new best. */
-  checkpointRequested = false;
   message: string | null = null;
   /** Set when memory ran out. */
   shortage: MemoryShortage | null = null;
   /** By the clock on the wall, evaluations and pauses included. */
   #epochBegan = Date.now();
-  readonly #pace: PhaseHistory;
+  readonly checkpoints = new Checkpoints(this);
+  readonly pace = new PhaseHistory();
   #batches: TrainBatches;
-  /** Steps that have a pinned checkpoint, which a plain one must not replace. */
-  readonly #pinnedSteps = new Set<number>();
 
   constructor(options: TrainingRunOptions, state: RunState, tensors: TensorState) {
     this.options = options;
@@ -85,8 +83,7 @@ export class TrainingRun {
     this.trainer = this.#createTrainer(tensors);
     this.state.engine = { ...this.state.engine, compiled: this.trainer.isCompiled };
     this.#batches = this.#openBatches();
-    this.#pace = new PhaseHistory();
-    this.#pace.open(this.state);
+    this.pace.open(this.state);
   }
 
   get config(): ResolvedConfig {
@@ -124,7 +121,7 @@ export class TrainingRun {
     this.#endInTime();
     this.#accept(planFixedSwitch(this.state.phase, this.state.step, this.settings));
     await this.#obeyAndChangePhase();
-    if (this.#checkpointDue()) await this.saveCheckpoint();
+    if (this.checkpoints.isDue) await this.checkpoints.save();
     await this.writeStatus();
     await yieldToEvents(); // lets messages and signals in
   }
@@ -183,7 +180,7 @@ export class TrainingRun {
     epoch.correct += result.correct;
     epoch.count += result.count;
     epoch.seconds += ms / 1000;
-    this.#pace.add(ms, result.count);
+    this.pace.add(ms, result.count);
     if (step % this.config.logging.metricsEvery !== 0) return;
     this.recorder.metrics({
       ...this.#place(),
@@ -192,7 +189,7 @@ export class TrainingRun {
       imagesPerSecond: (1000 * result.count) / ms,
       stepMs: ms,
       dataWaitMs: waitMs,
-      memoryBytes: this.#pace.memory.currentBytes(),
+      memoryBytes: this.pace.memory.currentBytes(),
       gradNorm: result.gradNorm,
     });
   }
@@ -200,7 +197,7 @@ export class TrainingRun {
   async #onDivergence(error: DivergedError, step: number): Promise<void> {
     this.message = `${error.tensor} is not finite at update ${step}; it was not applied. Go on from here with a lower train.lr (now ${this.config.train.lr})`;
     this.journal('diverged', 'program', { tensor: error.tensor, update: step });
-    await this.saveCheckpoint();
+    await this.checkpoints.save();
     this.status = 'diverged';
     await this.writeStatus({ now: true });
     if (!this.options.isAttended) {
@@ -263,7 +260,7 @@ export class TrainingRun {
       valTop5: scores && scores.top5 / scores.count,
       seconds: epoch.seconds,
       imagesPerSecond: epoch.count / epoch.seconds,
-      peakMemoryBytes: this.#pace.memory.peakBytes(),
+      peakMemoryBytes: this.pace.memory.peakBytes(),
       lr: this.learningRate(step),
     });
     this.state.epoch = { loss: 0, correct: 0, count: 0, seconds: 0 };
@@ -287,7 +284,7 @@ export class TrainingRun {
     if (this.state.best === null || valTop1 > this.state.best.valTop1) {
       this.state.best = { step: this.state.step, epoch, valTop1 };
       this.state.evaluationsWithoutBest = 0;
-      this.checkpointRequested = true;
+      this.checkpoints.isRequested = true;
       return;
     }
     this.state.evaluationsWithoutBest++;
@@ -314,8 +311,8 @@ export class TrainingRun {
   // ---- phases ------------------------------------------------------------------------------------------------------
 
   async #switchPhase(): Promise<void> {
-    if (!(await this.#pinCheckpoint('before-switch'))) return; // no checkpoint, no switch
-    this.#pace.update(this.state, this.state.step);
+    if (!(await this.checkpoints.pin('before-switch'))) return; // no checkpoint, no switch
+    this.pace.update(this.state, this.state.step);
     const { plan, ...outcome } = applySwitch(this.state.phase, this.state.step, this.settings);
     const isReset = outcome.state.phase === 'full';
     this.state.ranks = plan.modules;
@@ -333,10 +330,10 @@ export class TrainingRun {
   }
 
   async #freeze(): Promise<void> {
-    this.#pace.update(this.state, this.state.step);
+    this.pace.update(this.state, this.state.step);
     this.#accept(applyFreeze(this.state.phase, this.state.step));
     this.#replaceTrainer(this.config.prelora.optimizerAtFreeze, (tensors) => freezeState(tensors, this.config, adaptedRanks(this.state)));
-    this.checkpointRequested = true;
+    this.checkpoints.isRequested = true;
     await this.writeStatus({ now: true });
   }
 
@@ -348,7 +345,7 @@ export class TrainingRun {
     const tensors = this.trainer.readState({ moments: optimizer === 'keepByName' });
     this.trainer.dispose();
     this.trainer = this.#createTrainer(change(tensors));
-    this.#pace.open(this.state);
+    this.pace.open(this.state);
   }
 
   #createTrainer(state: TensorState): PhaseTrainer {
@@ -363,85 +360,14 @@ export class TrainingRun {
     });
   }
 
-  // ---- checkpoints, undo -------------------------------------------------------------------------------------------
-
-  #checkpointDue(): boolean {
-    const { step, stepsPerEpoch, totalSteps } = this.state;
-    if (this.checkpointRequested || step >= totalSteps) return true;
-    const every = durationSteps(this.config.train.checkpointEvery, stepsPerEpoch);
-    return every > 0 && step % every === 0;
-  }
-
-  /**
-   * Writes everything a resume needs; a pinned checkpoint of this step already holds it. Where the disk refuses, an attended run pauses with
-   * the reason and false is returned; nothing old is harmed, and the next boundary after a resume tries again (reliability.md R4).
-   */
-  async saveCheckpoint(): Promise<boolean> {
-    this.checkpointRequested = false;
-    if (this.#pinnedSteps.has(this.state.step)) return true;
-    this.recorder.activity('writing a checkpoint');
-    this.#pace.update(this.state, null);
-    try {
-      await this.#writeCheckpoint();
-    } catch (error) {
-      if (!this.options.isAttended || !isDiskFault(error)) throw error;
-      this.#pauseForDisk(error.message);
-      return false;
-    }
-    this.recorder.activity('training');
-    return true;
-  }
-
-  async #writeCheckpoint(): Promise<void> {
-    const { store } = this.options;
-    const { best, step } = this.state;
-    await store.saveCheckpoint(checkpointContent(this.state, this.trainer.readState()));
-    if (best?.step === step) await store.writeBest(best);
-    await store.pruneCheckpoints({ newest: this.config.train.keepCheckpoints, best: best?.step ?? null });
-  }
-
-  #pauseForDisk(reason: string): void {
-    this.message = reason;
-    this.checkpointRequested = true;
-    if (this.status === 'running') this.status = 'paused';
-  }
-
-  async #pinCheckpoint(reason: 'before-switch' | 'before-undo'): Promise<boolean> {
-    const { step, segment } = this.state;
-    if (!(await this.saveCheckpoint())) return false;
-    await this.options.store.pinCheckpoint({ step, segment, reason });
-    this.#pinnedSteps.add(step);
-    return true;
-  }
-
-  /** Back to the checkpoint before the switch: full, paused, switching manual (method.md section 11). */
-  async undoSwitch(): Promise<void> {
-    const { switchStep } = this.state.phase;
-    if (switchStep === null) throw new PreloraError('bad-arguments', 'undo: there is no switch to undo');
-    const left = this.state;
-    if (left.step > switchStep && !(await this.#pinCheckpoint('before-undo'))) {
-      throw new PreloraError('disk-full', `undo: the present state cannot be kept: ${this.message}`);
-    }
-    const restored = restoreCheckpoint(await this.options.store.loadCheckpoint(switchStep));
-    const segment = await this.options.store.startSegment({ step: switchStep, segment: restored.state.segment }, 'undo');
-    await this.options.store.setRanksAside(left.segment);
-    const { config } = restored.state;
-    this.state = {
-      ...restored.state,
-      segment,
-      config: { ...config, prelora: { ...config.prelora, switching: 'manual' } },
-      phase: { ...restored.state.phase, pending: null },
-    };
+  /** Goes on from another state: a new program, and batches from its step on. */
+  async restart(state: RunState, tensors: TensorState): Promise<void> {
+    this.state = state;
     this.trainer.dispose();
-    this.trainer = this.#createTrainer(restored.tensors);
+    this.trainer = this.#createTrainer(tensors);
     await this.#batches.close();
     this.#batches = this.#openBatches();
-    this.#pace.open(this.state);
-    this.#pinnedSteps.clear();
-    await this.options.store.pinCheckpoint({ step: switchStep, segment, reason: 'before-switch' });
-    this.status = 'paused';
-    this.journal('undone', 'user', { from: left.step, to: switchStep, switching: `${left.config.prelora.switching} → manual` });
-    this.checkpointRequested = true;
+    this.pace.open(this.state);
   }
 
   #openBatches(): TrainBatches {
@@ -464,8 +390,8 @@ export class TrainingRun {
 
   async #end(): Promise<RunEnd> {
     const end: RunEnd = this.status === 'diverged' ? 'diverged' : this.stopRequested ? 'interrupted' : 'finished';
-    if (end === 'finished') this.#pace.update(this.state, this.state.step);
-    else await this.saveCheckpoint();
+    if (end === 'finished') this.pace.update(this.state, this.state.step);
+    else await this.checkpoints.save();
     this.status = end;
     this.journal(end, 'program', {});
     await this.writeStatus({ now: true });
@@ -473,14 +399,16 @@ export class TrainingRun {
     return end;
   }
 
-  /** Leaves the reason in status.json, and after an expected error (data that cannot be read any more) a checkpoint, where the disk allows. */
-  /** Best effort: when the disk is what failed, there is nothing to write to. */
+  /**
+   * Leaves the reason in status.json, and after an expected error (data that cannot be read any more) a checkpoint. Best effort: when the disk is
+   * what failed, there is nothing to write to.
+   */
   async #recordFailure(error: unknown): Promise<void> {
     this.status = 'failed';
     this.message = error instanceof Error ? error.message : String(error);
     // An update that ran out of memory may have moved some weights and not others.
     const isWhole = error instanceof PreloraError && !isDiskFault(error) && this.shortage === null;
-    if (isWhole) await this.saveCheckpoint().catch(() => false);
+    if (isWhole) await this.checkpoints.save().catch(() => false);
     try {
       this.journal('failed', 'program', { message: this.message, ...(this.shortage && { memory: this.shortage }) });
       await this.writeStatus({ now: true });
@@ -507,7 +435,7 @@ export class TrainingRun {
   /** For commands, which decide by the same functions. */
   accept(outcome: Outcome): void {
     this.#accept(outcome);
-    this.checkpointRequested = true;
+    this.checkpoints.isRequested = true;
   }
 
   journal(kind: string, by: 'user' | 'rule' | 'program', detail: Record<string, unknown>): void {
@@ -526,7 +454,7 @@ export class TrainingRun {
 
   /** Seconds to the end at the present pace, null while that is not known. */
   get secondsLeft(): number | null {
-    const ms = this.#pace.recentStepMs;
+    const ms = this.pace.recentStepMs;
     return ms === null ? null : ((this.state.totalSteps - this.state.step) * ms) / 1000;
   }
 }

@@ -12,6 +12,7 @@ import type { DeferUntil, QueuedCommand, RunCommand } from './commands.ts';
 import { type EvaluationSums, softmax } from './evaluate.ts';
 import { editConfig } from './liveEdit.ts';
 import type { TrainingRun } from './loop.ts';
+import { undoSwitch } from './undoSwitch.ts';
 
 /** Obeys everything that waits now. */
 export async function obeyCommands(run: TrainingRun): Promise<void> {
@@ -27,7 +28,7 @@ export async function obeyCommands(run: TrainingRun): Promise<void> {
 /** A paused or diverged run: a checkpoint, then one command at a time. Returns after each, so that the caller sees what changed. */
 export async function waitWhilePaused(run: TrainingRun): Promise<void> {
   if (run.pauseAtStep !== null) run.pauseAtStep = null;
-  await run.saveCheckpoint();
+  await run.checkpoints.save();
   await run.writeStatus({ now: true });
   run.recorder.activity(run.status === 'diverged' ? 'stopped: not finite' : 'paused');
   await run.options.commands.waitForOne();
@@ -62,7 +63,7 @@ async function obey(run: TrainingRun, command: RunCommand): Promise<unknown> {
       run.stopRequested = true;
       return undefined;
     case 'checkpoint':
-      await run.saveCheckpoint();
+      await run.checkpoints.save();
       return { step: state.step };
     case 'edit':
       return edit(run, command);
@@ -77,7 +78,7 @@ async function obey(run: TrainingRun, command: RunCommand): Promise<unknown> {
     case 'freezeNow':
       return run.accept(freezeNow(state.phase, state.step));
     case 'undo':
-      return run.undoSwitch();
+      return undoSwitch(run);
     case 'evaluate':
       return evaluateNow(run);
     case 'predict':
@@ -131,5 +132,5 @@ function edit(run: TrainingRun, { changes, extension }: Extract<RunCommand, { ki
   }
   state.phase = afterEdit(state.phase, state.step, before, run.settings);
   for (const change of changed) run.journal('edited', 'user', { ...change, ...(change.field === 'train.epochs' ? { extension } : {}) });
-  run.checkpointRequested = true;
+  run.checkpoints.isRequested = true;
 }
