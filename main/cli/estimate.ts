@@ -3,7 +3,7 @@ import { dataFacts } from '../host/dataFacts.ts';
 import { estimateConfig } from '../host/estimate.ts';
 import { isBusy, isNative, knownSpeed, measureSpeed } from '../host/machineSpeed.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import type { Estimate, PhaseCost } from '../protocol/requests.ts';
+import type { Estimate, PhaseCost } from '../protocol/results.ts';
 import { dataRoot } from '../store/paths.ts';
 import { readArguments } from './arguments.ts';
 import { CONFIG_OPTIONS, configOfArguments } from './configArguments.ts';

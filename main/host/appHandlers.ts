@@ -4,7 +4,7 @@ import { engineStatus } from '../engine/install.ts';
 import { findEngine, type InstalledEngine } from '../engine/installed.ts';
 import { whyNoKernels } from '../engine/kernels.ts';
 import { RunConfig } from '../protocol/config.ts';
-import type { AppDescription } from '../protocol/requests.ts';
+import type { AppDescription } from '../protocol/results.ts';
 import { listPresets, type Preset } from '../store/presets.ts';
 import { collectDiagnostics, diagnosticsFileName, zipDiagnostics } from './diagnostics/diagnostics.ts';
 import type { EngineHost } from './engineHost.ts';

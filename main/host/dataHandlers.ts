@@ -8,7 +8,7 @@ import { pictureUrl } from '../data/picture.ts';
 import { previewAugment } from '../data/previewAugment.ts';
 import { decodeSample } from '../data/showImage.ts';
 import { DataConfig } from '../protocol/config.ts';
-import type { DatasetReport } from '../protocol/requests.ts';
+import type { DatasetReport } from '../protocol/results.ts';
 import type { EngineHandlers } from './handlers.ts';
 
 const THUMBNAILS = 24;

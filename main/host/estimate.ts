@@ -17,7 +17,7 @@ import { type Ranks, targetModules } from '../core/targets.ts';
 import { countInPhase } from '../core/trainableSet.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import type { Estimate, PhaseCost } from '../protocol/requests.ts';
+import type { Estimate, PhaseCost } from '../protocol/results.ts';
 import type { Phase } from '../protocol/run.ts';
 import { dataFacts, type FactsOrFault, quickDataFacts } from './dataFacts.ts';
 import type { EngineHost } from './engineHost.ts';

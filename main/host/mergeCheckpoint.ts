@@ -9,7 +9,7 @@ import { openDataset } from '../data/dataset.ts';
 import { mergeAdapters } from '../lora/merge.ts';
 import type { HostTensor } from '../model/init.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import type { MergeReport } from '../protocol/requests.ts';
+import type { MergeReport } from '../protocol/results.ts';
 import { renameWithRetries, syncFolder, temporaryName, writeJsonAtomically } from '../store/atomicFile.ts';
 import { NATIVE_METADATA, readSafetensors, writeSafetensors } from '../store/safetensors.ts';
 import { Evaluator } from '../train/evaluator.ts';

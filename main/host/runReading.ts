@@ -7,7 +7,7 @@ import path from 'node:path';
 import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
 import { RecordPieces } from '../protocol/recordPieces.ts';
 import type { EpochRecord, EventRecord } from '../protocol/records.ts';
-import { PhaseSummary, type RunFacts, type RunState, type RunSummary } from '../protocol/requests.ts';
+import { PhaseSummary, type RunFacts, type RunState, type RunSummary } from '../protocol/results.ts';
 import type { StatusFile } from '../protocol/run.ts';
 import { listCheckpoints } from '../store/checkpointFolder.ts';
 import type { IsLive } from '../store/lineage.ts';

@@ -1,5 +1,5 @@
 /** Requests about runs as folders: the table, a run's records, its frames, names and notes, the trash. */
-import type { RunSummary } from '../protocol/requests.ts';
+import type { RunSummary } from '../protocol/results.ts';
 import type { StatusFile } from '../protocol/run.ts';
 import { systemCode } from '../store/diskFault.ts';
 import { compareRuns } from './compareRuns.ts';

@@ -7,7 +7,7 @@ import { mergeAdapters } from '../lora/merge.ts';
 import type { HostTensor } from '../model/init.ts';
 import type { ModelShape } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import type { StartWeightsReport } from '../protocol/requests.ts';
+import type { StartWeightsReport } from '../protocol/results.ts';
 import { loadCheckpointOrOffer } from '../store/checkpointFolder.ts';
 import { LAST_FILE, readBest, readConfig, readLast, readLineage } from '../store/runFolder.ts';
 import { adaptedRanks, restoreCheckpoint } from '../train/runState.ts';

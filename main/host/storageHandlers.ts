@@ -1,5 +1,5 @@
 /** What runs take on the disk, and clearing away checkpoints that nothing needs any more. */
-import type { RunSpace } from '../protocol/requests.ts';
+import type { RunSpace } from '../protocol/results.ts';
 import { lockHolder } from '../store/lock.ts';
 import { checkpointSpace, removeCheckpoints } from '../store/removableCheckpoints.ts';
 import { openRun } from '../store/runStore.ts';

@@ -6,7 +6,7 @@ import { replay } from '../core/replay.ts';
 import { parseConfig } from '../core/resolveConfig.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { SnapshotRecord } from '../protocol/records.ts';
-import type { PhaseCost, SwitchPreview, WhatIfSettings } from '../protocol/requests.ts';
+import type { PhaseCost, SwitchPreview, WhatIfSettings } from '../protocol/results.ts';
 import type { StatusFile } from '../protocol/run.ts';
 import { readRecords } from '../store/runFolder.ts';
 import type { EngineHost } from './engineHost.ts';

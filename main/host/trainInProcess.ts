@@ -4,7 +4,7 @@
  */
 import type { RunConfig } from '../protocol/config.ts';
 import type { EpochRecord } from '../protocol/records.ts';
-import type { PhaseSummary } from '../protocol/requests.ts';
+import type { PhaseSummary } from '../protocol/results.ts';
 import { readRecords } from '../store/runFolder.ts';
 import { CommandQueue } from '../train/commands.ts';
 import type { RunEnd, TrainingRun } from '../train/loop.ts';

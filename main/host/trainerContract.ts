@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
-import { AnsweredImage, MergeReport } from '../protocol/requests.ts';
+import { AnsweredImage, MergeReport } from '../protocol/results.ts';
 import { Phase, type StatusFile } from '../protocol/run.ts';
 import type { RunCommand } from '../train/commands.ts';
 

@@ -3,7 +3,7 @@ import { binEdges, commonRange, histogramOf } from '../core/histogram.ts';
 import { mergeAdapters } from '../lora/merge.ts';
 import type { HostTensor } from '../model/init.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import type { CheckpointPlace, Distribution, ModelDifference } from '../protocol/requests.ts';
+import type { CheckpointPlace, Distribution, ModelDifference } from '../protocol/results.ts';
 import { listCheckpoints } from '../store/checkpointFolder.ts';
 import { type CheckpointTensors, openCheckpointTensors } from '../store/checkpointTensors.ts';
 import { readLast, readLineage } from '../store/runFolder.ts';

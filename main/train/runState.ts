@@ -9,7 +9,7 @@ import type { HostTensor } from '../model/init.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { RankReason } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import type { PhaseSummary } from '../protocol/requests.ts';
+import type { PhaseSummary } from '../protocol/results.ts';
 import type { CheckpointContent, LoadedCheckpoint } from '../store/checkpoint.ts';
 import type { AdaptedRanks, TensorState } from './phaseTrainer.ts';
 

@@ -3,7 +3,7 @@
  * rises with every change of them, and whoever draws reads it. The run itself lives in the engine: closing this loses nothing.
  */
 import type { RunFrame } from '../../main/protocol/events.ts';
-import type { PhaseSummary, ReplayResult, RunState, RunSummary } from '../../main/protocol/requests.ts';
+import type { PhaseSummary, ReplayResult, RunState, RunSummary } from '../../main/protocol/results.ts';
 import type { StatusFile } from '../../main/protocol/run.ts';
 import { type Api, errorText } from '../api.ts';
 import type { PhaseSpan } from '../charts/model.ts';

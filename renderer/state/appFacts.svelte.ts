@@ -1,7 +1,7 @@
 /** Facts about machine and program (`app:describe`), progress of long tasks, and the connection. */
 import type { ProgressEvent } from '../../main/protocol/events.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
-import type { AppDescription } from '../../main/protocol/requests.ts';
+import type { AppDescription } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
 import type { Connection } from '../transport/transport.ts';
 import type { Notices } from './notices.svelte.ts';

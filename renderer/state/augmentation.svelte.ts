@@ -1,5 +1,5 @@
 /** The augmentation preview of New run: asked for when it is looked at, and again when the recipe or the image changes. */
-import type { AugmentPreview } from '../../main/protocol/requests.ts';
+import type { AugmentPreview } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
 
 export class Augmentation {

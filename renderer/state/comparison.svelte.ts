@@ -5,7 +5,7 @@
 import type { Comparison as Figures } from '../../main/protocol/comparison.ts';
 import type { RunConfig } from '../../main/protocol/config.ts';
 import { fieldTable } from '../../main/protocol/fieldTable.ts';
-import type { RunState } from '../../main/protocol/requests.ts';
+import type { RunState } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
 import { valueAt } from './activeRun.svelte.ts';
 

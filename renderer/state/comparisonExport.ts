@@ -4,7 +4,7 @@
  */
 import { strToU8, zipSync } from 'fflate';
 import { COMPARED_FIGURES, type Comparison } from '../../main/protocol/comparison.ts';
-import type { RunState } from '../../main/protocol/requests.ts';
+import type { RunState } from '../../main/protocol/results.ts';
 
 type Cell = string | number | null | undefined;
 

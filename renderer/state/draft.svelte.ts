@@ -4,7 +4,7 @@
  */
 import { RunConfig } from '../../main/protocol/config.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
-import type { AppDescription, DatasetReport, Estimate } from '../../main/protocol/requests.ts';
+import type { AppDescription, DatasetReport, Estimate } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
 import { valueAt } from './activeRun.svelte.ts';
 import type { KeyValueStore } from './preferences.svelte.ts';

@@ -1,5 +1,6 @@
 /** Evaluation of a checkpoint and trying an image: both are served between steps, so that training waits and its losses stay the same. */
-import type { AnsweredImage, Prediction, ResultOf } from '../../main/protocol/requests.ts';
+import type { ResultOf } from '../../main/protocol/requests.ts';
+import type { AnsweredImage, Prediction } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
 
 export type EvaluationResult = ResultOf<'evaluate'>;

@@ -1,5 +1,5 @@
 /** Merging the adapters of a checkpoint into their weights, and what the check said. */
-import type { MergeReport } from '../../main/protocol/requests.ts';
+import type { MergeReport } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
 import type { CheckpointChoice } from './evaluation.svelte.ts';
 

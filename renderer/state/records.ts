@@ -4,7 +4,7 @@
  */
 import type { RunFrame } from '../../main/protocol/events.ts';
 import type { EpochRecord, EventRecord, MetricsRecord } from '../../main/protocol/records.ts';
-import type { RunState } from '../../main/protocol/requests.ts';
+import type { RunState } from '../../main/protocol/results.ts';
 import { Smoother } from '../charts/series.ts';
 import { NumberColumn } from './numberColumn.ts';
 import { Snapshots } from './snapshots.ts';

@@ -1,6 +1,6 @@
 /** The table of runs: read once, kept fresh by `runs:changed`, filtered and sorted here. */
 
-import type { RunSummary } from '../../main/protocol/requests.ts';
+import type { RunSummary } from '../../main/protocol/results.ts';
 import type { RunStatus } from '../../main/protocol/run.ts';
 import { type Api, errorText } from '../api.ts';
 import type { Notices } from './notices.svelte.ts';

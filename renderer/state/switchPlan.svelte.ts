@@ -3,7 +3,7 @@
  * then confirmed, deferred or turned down. Overrides can be undone; the run itself changes only by `confirm`.
  */
 import type { RankReason } from '../../main/protocol/records.ts';
-import type { PhaseCost, SwitchPreview } from '../../main/protocol/requests.ts';
+import type { PhaseCost, SwitchPreview } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
 import type { Notices } from './notices.svelte.ts';
 

@@ -1,5 +1,5 @@
 /** How long the run would take if it switched at the next test: its own pace, times the speeds that the engine predicts for what follows. */
-import type { SwitchPreview } from '../../main/protocol/requests.ts';
+import type { SwitchPreview } from '../../main/protocol/results.ts';
 import type { Api } from '../api.ts';
 
 type Pace = NonNullable<SwitchPreview['pace']>;

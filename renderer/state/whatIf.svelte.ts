@@ -1,7 +1,7 @@
 /** Moves thresholds over recorded snapshots: the engine's replay under other settings, beside what was recorded. Never touches the run. */
 
 import type { RunConfig } from '../../main/protocol/config.ts';
-import type { ReplayResult, WhatIfSettings } from '../../main/protocol/requests.ts';
+import type { ReplayResult, WhatIfSettings } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
 
 /** Where the switch falls for a τ and a ζ. */

@@ -1,5 +1,5 @@
 /** Reads a run with all its records: the state, then piece after piece, so that the page draws in between. */
-import type { RunState } from '../../main/protocol/requests.ts';
+import type { RunState } from '../../main/protocol/results.ts';
 import type { Api } from '../api.ts';
 import { Snapshots } from './snapshots.ts';
 

@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { findChromium } from '../../build/scriptedPage.mjs';
-import type { RunState } from '../../main/protocol/requests.ts';
+import type { RunState } from '../../main/protocol/results.ts';
 import { formatAccuracy, formatSpread, setLocale } from '../../renderer/format.ts';
 import { realBrowser } from './support/realBrowser.ts';
 

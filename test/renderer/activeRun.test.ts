@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunFrame } from '../../main/protocol/events.ts';
 import { RecordPieces } from '../../main/protocol/recordPieces.ts';
 import type { EventRecord } from '../../main/protocol/records.ts';
-import type { RunState } from '../../main/protocol/requests.ts';
+import type { RunState } from '../../main/protocol/results.ts';
 import { ActiveRun } from '../../renderer/state/activeRun.svelte.ts';
 import { Notices } from '../../renderer/state/notices.svelte.ts';
 import { makeHistory } from '../e2e/scripted/history.ts';

@@ -1,6 +1,6 @@
 // @vitest-environment ../support/pageEnvironment.ts
 import { beforeEach, expect, it, vi } from 'vitest';
-import type { RunSummary } from '../../main/protocol/requests.ts';
+import type { RunSummary } from '../../main/protocol/results.ts';
 import { Notices } from '../../renderer/state/notices.svelte.ts';
 import { Runs } from '../../renderer/state/runs.svelte.ts';
 import { type FakeApi, fakeApi } from './fakeApi.ts';

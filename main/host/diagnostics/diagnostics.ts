@@ -8,7 +8,7 @@ import path from 'node:path';
 import { strToU8, zipSync } from 'fflate';
 import { engineStatus } from '../../engine/install.ts';
 import { nvidiaDevices } from '../../engine/tensorflow.ts';
-import type { DiagnosticsFile } from '../../protocol/requests.ts';
+import type { DiagnosticsFile } from '../../protocol/results.ts';
 import { resourcesFolder } from '../../store/paths.ts';
 import { CONFIG_FILE, DATA_REPORT_FILE, RECORD_FILES, type RecordKind, recordFile, STATUS_FILE } from '../../store/runFolder.ts';
 import { programVersion } from '../programVersion.ts';

@@ -1,6 +1,6 @@
 /** The overlay of runs as a chart model: one series of each run, or the mean of each group, on a common axis. */
 
-import type { RunState } from '../../../main/protocol/requests.ts';
+import type { RunState } from '../../../main/protocol/results.ts';
 import type { Phase } from '../../../main/protocol/run.ts';
 import type { LineModel, LineSeries } from '../../charts/model.ts';
 import { FAMILY_DASH } from '../../charts/theme.ts';

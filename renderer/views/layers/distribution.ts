@@ -1,5 +1,5 @@
 /** The spread of a module's values as a chart: one stepped line per checkpoint, shares of all values so that sizes do not matter. */
-import type { Distribution } from '../../../main/protocol/requests.ts';
+import type { Distribution } from '../../../main/protocol/results.ts';
 import type { LineModel, LineSeries } from '../../charts/model.ts';
 import type { TableModel } from '../../components/tableModel.ts';
 import { formatCount, plain } from '../../format.ts';

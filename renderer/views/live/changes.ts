@@ -3,7 +3,7 @@
  * after it nothing is tested any more, and the curves go on with plain means over the layers, because history must not vanish.
  */
 import type { Family } from '../../../main/protocol/config.ts';
-import type { ReplayResult } from '../../../main/protocol/requests.ts';
+import type { ReplayResult } from '../../../main/protocol/results.ts';
 import { firstAfter } from '../../charts/series.ts';
 import { FAMILIES } from '../../modules.ts';
 import { NumberColumn } from '../../state/numberColumn.ts';

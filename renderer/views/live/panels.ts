@@ -1,7 +1,7 @@
 /** From a run's records to the models of the Live charts and to their tables. Pure: plain data in, plain data out. */
 import type { RunConfig } from '../../../main/protocol/config.ts';
 import type { EpochRecord } from '../../../main/protocol/records.ts';
-import type { ReplayResult } from '../../../main/protocol/requests.ts';
+import type { ReplayResult } from '../../../main/protocol/results.ts';
 import type { StatusFile } from '../../../main/protocol/run.ts';
 import type { LineModel, LineSeries, Marker, PhaseSpan, Threshold } from '../../charts/model.ts';
 import { lowerBound } from '../../charts/series.ts';

@@ -1,6 +1,6 @@
 /** What the fake engine finds in data and checkpoints: formulas of class, step and module, nothing stored. */
 import { PreloraError } from '../../../main/protocol/reply.ts';
-import type { Distribution } from '../../../main/protocol/requests.ts';
+import type { Distribution } from '../../../main/protocol/results.ts';
 import { CLASS_NAMES, DATA_FACTS, noise } from './history.ts';
 import { picture } from './pictures.ts';
 import type { ScriptedRun } from './run.ts';

@@ -1,6 +1,6 @@
 /** What the fake engine says of the program and the machine, and the config that its runs start from. */
 import { RunConfig } from '../../../main/protocol/config.ts';
-import type { AppDescription } from '../../../main/protocol/requests.ts';
+import type { AppDescription } from '../../../main/protocol/results.ts';
 import { GIB } from './history.ts';
 
 export const SCRIPTED_CONFIG = {

@@ -3,7 +3,7 @@ import { phaseSettings } from '../../../main/core/phaseSettings.ts';
 import { previewSwitch } from '../../../main/core/preview.ts';
 import { replay } from '../../../main/core/replay.ts';
 import type { ResolvedConfig } from '../../../main/protocol/config.ts';
-import type { WhatIfSettings } from '../../../main/protocol/requests.ts';
+import type { WhatIfSettings } from '../../../main/protocol/results.ts';
 import { protocolCost, ranksFile } from './history.ts';
 import type { ScriptedRun } from './run.ts';
 

@@ -8,7 +8,8 @@ import { parseConfig, resolveWithData } from '../../../main/core/resolveConfig.t
 import type { PushEvents } from '../../../main/protocol/events.ts';
 import type { EventRecord } from '../../../main/protocol/records.ts';
 import { type ErrorCode, PreloraError, type Reply } from '../../../main/protocol/reply.ts';
-import type { engineRequests, HandlersOf, RunSummary } from '../../../main/protocol/requests.ts';
+import type { engineRequests, HandlersOf } from '../../../main/protocol/requests.ts';
+import type { RunSummary } from '../../../main/protocol/results.ts';
 import type { RunStatus } from '../../../main/protocol/run.ts';
 import { augment, distribution, evaluate, inspect } from './answers.ts';
 import { describeApp } from './application.ts';

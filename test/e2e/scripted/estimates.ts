@@ -2,7 +2,7 @@
 import { phaseSettings } from '../../../main/core/phaseSettings.ts';
 import { parseConfig, resolveWithData } from '../../../main/core/resolveConfig.ts';
 import { PreloraError } from '../../../main/protocol/reply.ts';
-import type { Estimate } from '../../../main/protocol/requests.ts';
+import type { Estimate } from '../../../main/protocol/results.ts';
 import type { Phase } from '../../../main/protocol/run.ts';
 import { DATA_FACTS, GIB, protocolCost } from './history.ts';
 

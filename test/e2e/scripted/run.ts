@@ -11,7 +11,7 @@ import {
   type RunState,
   RunState as RunStateSchema,
   type RunSummary,
-} from '../../../main/protocol/requests.ts';
+} from '../../../main/protocol/results.ts';
 import type { Phase, RunStatus, StatusFile } from '../../../main/protocol/run.ts';
 import { CLASS_NAMES, GIB, type History, protocolCost, timeAt } from './history.ts';
 
