@@ -1,5 +1,5 @@
 /** Merging as an action: the file computes what base and adapters compute, and the run stays as it is. */
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { difference, mergeCheckpoint, mergedFolder } from '../../main/host/mergeCheckpoint.ts';
@@ -8,23 +8,12 @@ import { loadCheckpoint } from '../../main/store/checkpointReading.ts';
 import { readConfig } from '../../main/store/runFolder.ts';
 import { readSafetensors } from '../../main/store/safetensors.ts';
 import { adaptedRanks, restoreCheckpoint } from '../../main/train/runState.ts';
-import { connectPage, startHost } from '../support/engineHost.ts';
 import { expectSameBits } from '../support/tolerance.ts';
-import { trainTiny } from '../train/tinyTraining.ts';
-
-/** A run of 30 steps through all phases, a checkpoint every 6. */
-async function trained() {
-  const host = startHost();
-  const page = connectPage(host);
-  mkdirSync(host.catalog.root, { recursive: true });
-  const dir = path.join(host.catalog.root, 'tiny');
-  await trainTiny(dir, { train: { keepCheckpoints: 20 } });
-  return { page, dir, runId: (await page.request('runs:list', {}))[0]!.runId };
-}
+import { trainedRun } from './trainedRun.ts';
 
 describe('merging a checkpoint', { timeout: 60_000 }, () => {
   it('writes the weights without adapters, reads them back and finds the same logits; only its own folder is new', async () => {
-    const { page, dir, runId } = await trained();
+    const { page, dir, runId } = await trainedRun();
     const before = contentOf(dir);
     const report = await page.request('run:merge', { runId, checkpoint: 24 });
     expect(report).toMatchObject({ step: 24, adapters: 12, images: 20, changedClasses: 0, isEqual: true });
@@ -43,7 +32,7 @@ describe('merging a checkpoint', { timeout: 60_000 }, () => {
   });
 
   it('is refused where there are no adapters', async () => {
-    const { dir } = await trained();
+    const { dir } = await trainedRun();
     const merged = mergeCheckpoint({ dir, checkpoint: 6, folder: mergedFolder(dir), say: () => {} });
     await expect(merged).rejects.toMatchObject({ code: 'bad-arguments', message: expect.stringContaining('phase full') });
   });

@@ -1,5 +1,5 @@
 /** Looking into checkpoints of a real run through all phases: distributions and differences from files alone. */
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { mergeAdapters } from '../../main/lora/merge.ts';
@@ -7,24 +7,13 @@ import type { ResultOf } from '../../main/protocol/requests.ts';
 import { loadCheckpoint } from '../../main/store/checkpointReading.ts';
 import { readConfig } from '../../main/store/runFolder.ts';
 import { adaptedRanks, restoreCheckpoint } from '../../main/train/runState.ts';
-import { connectPage, startHost } from '../support/engineHost.ts';
-import { trainTiny } from '../train/tinyTraining.ts';
+import { trainedRun } from './trainedRun.ts';
 
 const Q = 'blocks.0.attn.q';
 
-/** A run of 30 steps through all phases, a checkpoint every 6. */
-async function trained(): Promise<{ page: ReturnType<typeof connectPage>; dir: string; runId: string }> {
-  const host = startHost();
-  const page = connectPage(host);
-  mkdirSync(host.catalog.root, { recursive: true });
-  const dir = path.join(host.catalog.root, 'tiny');
-  await trainTiny(dir, { train: { keepCheckpoints: 20 } });
-  return { page, dir, runId: (await page.request('runs:list', {}))[0]!.runId };
-}
-
 describe('the weights of a run', { timeout: 60_000 }, () => {
   it('are spread as the checkpoint says, adapters merged, with the update since the checkpoint before', async () => {
-    const { page, dir, runId } = await trained();
+    const { page, dir, runId } = await trainedRun();
     const { items, figures } = await page.request('weights:distribution', {
       module: Q,
       of: [
@@ -53,7 +42,7 @@ describe('the weights of a run', { timeout: 60_000 }, () => {
   });
 
   it('differ by structure and by how far each tensor moved', async () => {
-    const { page, runId } = await trained();
+    const { page, runId } = await trainedRun();
     const same = await page.request('weights:difference', { from: { runId, step: 6 }, to: { runId, step: 6 } });
     expect(same).toMatchObject({ added: [], removed: [], reshaped: [], moved: [] });
     expect(same.identical).toBeGreaterThan(20);
@@ -67,7 +56,7 @@ describe('the weights of a run', { timeout: 60_000 }, () => {
   });
 
   it('are only read', async () => {
-    const { page, dir, runId } = await trained();
+    const { page, dir, runId } = await trainedRun();
     const before = contentOf(dir);
     await page.request('weights:distribution', { module: Q, of: [{ runId, step: null }] });
     await page.request('weights:difference', { from: { runId, step: 6 }, to: { runId } });
@@ -75,7 +64,7 @@ describe('the weights of a run', { timeout: 60_000 }, () => {
   });
 
   it('that are not there are told in one sentence', async () => {
-    const { page, runId } = await trained();
+    const { page, runId } = await trainedRun();
     const none = page.request('weights:distribution', { module: 'blocks.9.attn.q', of: [{ runId, step: 30 }] });
     await expect(none).rejects.toMatchObject({ code: 'not-found', field: 'module' });
     const noStep = page.request('weights:difference', { from: { runId, step: 7 }, to: { runId } });
