@@ -98,7 +98,7 @@ function largest(values: ArrayLike<number | null>, from: number, to: number): nu
   return top;
 }
 
-/** Round decades round the values, so that the scale keeps still while a run goes on; never empty. */
+/** Ones and threes of a decade round the values, so that the scale keeps still while a run goes on; never empty. */
 export function scaleEnds(rows: readonly HeatRow[]): [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = 0;
@@ -111,7 +111,16 @@ export function scaleEnds(rows: readonly HeatRow[]): [number, number] {
     }
   }
   if (high === 0) return [0.01, 10];
-  const decade = (value: number, round: (x: number) => number): number => 10 ** (round(Math.log10(value) * 2) / 2);
-  const ends: [number, number] = [decade(low, Math.floor), decade(high, Math.ceil)];
+  const ends: [number, number] = [roundBelow(low), roundAbove(high)];
   return ends[0] < ends[1] ? ends : [ends[0], ends[0] * 10];
+}
+
+function roundBelow(value: number): number {
+  const decade = 10 ** Math.floor(Math.log10(value));
+  return value >= 3 * decade ? 3 * decade : decade;
+}
+
+function roundAbove(value: number): number {
+  const decade = 10 ** Math.floor(Math.log10(value));
+  return ([1, 3].find((ones) => value <= ones * decade) ?? 10) * decade;
 }

@@ -45,7 +45,9 @@ describe('the scale of changes', () => {
     expect(position(Number.POSITIVE_INFINITY, 0.01, 10)).toBe(1);
   });
   it('holds all values between round ends and is never empty', () => {
-    expect(scaleEnds([{ label: '', values: [0.4, 2, null, 0] }])).toEqual([expect.closeTo(0.316, 3), expect.closeTo(3.162, 3)]);
+    expect(scaleEnds([{ label: '', values: [0.4, 2, null, 0] }])).toEqual([expect.closeTo(0.3, 6), expect.closeTo(3, 6)]);
+    expect(scaleEnds([{ label: '', values: [0.02, 4] }])).toEqual([expect.closeTo(0.01, 6), expect.closeTo(10, 6)]);
+    expect(scaleEnds([{ label: '', values: [1, 1] }])).toEqual([1, 10]);
     expect(scaleEnds([])).toEqual([0.01, 10]);
   });
 });
