@@ -1,17 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { END_TO_END_FILES } from './test/support/endToEndFiles.ts';
 
 export default defineConfig({
   test: {
-    include: [
-      'test/e2e/**/*.test.ts',
-      'test/electron/deaths.test.ts',
-      'test/electron/desktop.test.ts',
-      'test/electron/everyday.test.ts',
-      'test/electron/packaged.test.ts',
-      'test/electron/start.test.ts',
-      'test/electron/security.test.ts',
-      'test/host/liveRun.test.ts',
-    ],
+    include: END_TO_END_FILES,
     globalSetup: ['test/support/globalSetup.ts', 'test/e2e/support/pageSetup.ts'],
     // One browser at a time.
     fileParallelism: false,
