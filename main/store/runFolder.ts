@@ -175,13 +175,21 @@ async function readJson(file: string): Promise<unknown> {
   }
 }
 
-/** The run folders directly below `root`, sorted by name; none when it is not there. */
+/** The run folders directly below `root`, sorted by name; none when it is not there. A folder that goes away meanwhile is none. */
 export async function listRunFolders(root: string): Promise<string[]> {
-  const entries = await readdir(root, { withFileTypes: true }).catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  });
+  const entries = await readdir(root, { withFileTypes: true }).catch(noneIfGone);
   const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => path.join(root, entry.name));
-  const isRun = await Promise.all(folders.map(async (folder) => (await readdir(folder)).includes(CONFIG_FILE)));
+  const isRun = await Promise.all(folders.map(isRunFolder));
   return folders.filter((_, index) => isRun[index]).sort();
+}
+
+/** False for a folder that is not there: between two looks a run may have been discarded. */
+export async function isRunFolder(folder: string): Promise<boolean> {
+  const names: string[] = await readdir(folder).catch(noneIfGone);
+  return names.includes(CONFIG_FILE);
+}
+
+function noneIfGone(error: unknown): [] {
+  if (systemCode(error) === 'ENOENT') return [];
+  throw error;
 }

@@ -1,9 +1,11 @@
-import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import type { EpochRecord, EventRecord, MetricsRecord } from '../../main/protocol/records.ts';
 import {
+  isRunFolder,
   listRunFolders,
   readConfig,
   readLast,
@@ -47,6 +49,22 @@ test('a run is a folder with its config and its journal, and opens again under t
   expect(await readConfig(store.dir)).toEqual(tinyRunConfig);
   expect((await reopen(store.dir)).runId).toBe('tiny');
   expect(await listRunFolders(path.dirname(store.dir))).toEqual([store.dir]);
+});
+
+test('a run that goes away while the folders are looked through is not listed, and the others are', async () => {
+  const root = temporaryFolder();
+  const [stays, goes] = ['stays', 'goes'].map((name) => path.join(root, name)) as [string, string];
+  for (let i = 0; i < 50; i++) {
+    for (const dir of [stays, goes]) mkdirSync(dir, { recursive: true });
+    for (const dir of [stays, goes]) writeFileSync(path.join(dir, 'config.json'), '{}');
+    const looking = listRunFolders(root);
+    // Later by a little more each time, so that it also falls between the look at the root and the look at the folder.
+    for (let turn = 0; turn < i % 5; turn++) await setImmediate();
+    rmSync(goes, { recursive: true });
+    expect(await looking).toContain(stays);
+  }
+  expect(await isRunFolder(stays)).toBe(true);
+  expect(await isRunFolder(goes)).toBe(false);
 });
 
 test('a folder that holds something is not taken for a new run', async () => {
