@@ -42,15 +42,21 @@ export async function ensureEngine(options: EnsureOptions = {}): Promise<Ensured
   }
 }
 
-/**
- * An install that was asked for: the engine, and the compute kernels beside it, whatever failed before. `withoutKernels` is the reason when there
- * are none, which is no failure. Throws as `installEngine` does.
- */
-export async function installWithKernels(options: InstallOptions): Promise<{ engine: InstalledEngine; withoutKernels: string | null }> {
+export interface Installed {
+  engine: InstalledEngine;
+  /** False when the engine stood there before, so that at most its compute kernels were compiled. */
+  isNew: boolean;
+  /** Why there are no compute kernels, which is no failure; null when there are. */
+  withoutKernels: string | null;
+}
+
+/** An install that was asked for: the engine, and the compute kernels beside it, whatever failed before. Throws as `installEngine` does. */
+export async function installWithKernels(options: InstallOptions): Promise<Installed> {
+  const isNew = findEngine(options.variant, options.root) === null;
   const engine = await installEngine(options);
   await forgetFailure(options.root);
   const { onProgress = () => {}, signal = new AbortController().signal } = options;
-  return { engine, withoutKernels: await ensureKernels(engine, { onProgress, signal }, { again: true }) };
+  return { engine, isNew, withoutKernels: await ensureKernels(engine, { onProgress, signal }, { again: true }) };
 }
 
 /** The engine with the compute kernels that fit this program and processor, where they can be had. */

@@ -66,8 +66,9 @@ export async function ensureKernels(engine: InstalledEngine, context: InstallCon
     await build(compiler, engine, folder, context.signal);
     return null;
   } catch (error) {
+    if (context.signal.aborted) return 'compiling them was cancelled';
     const reason = `${compiler} failed: ${(error as Error).message.split('\n')[0]}`;
-    if (!context.signal.aborted) await writeFile(path.join(folder, FAILURE), reason).catch(() => {});
+    await writeFile(path.join(folder, FAILURE), reason).catch(() => {});
     return reason;
   }
 }

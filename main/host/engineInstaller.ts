@@ -3,28 +3,25 @@
  * had fetched and the next goes on from there (main/engine/install.ts). What was installed before stays in use until the new one is whole.
  */
 import { installWithKernels } from '../engine/ensure.ts';
-import type { installEngine } from '../engine/install.ts';
 import { findEngine } from '../engine/installed.ts';
 import { canCompileKernels } from '../engine/kernels.ts';
 import type { EngineVariant } from '../protocol/engine.ts';
 import type { ProgressEvent } from '../protocol/events.ts';
 import { PreloraError } from '../protocol/reply.ts';
+import type { InstallOutcome } from '../protocol/results.ts';
 
 interface Running {
   variant: EngineVariant;
   abort: AbortController;
-  done: Promise<{ version: string }>;
+  done: Promise<InstallOutcome>;
 }
-
-/** The engine and, where they can be had, the compute kernels beside it. */
-const installWhole: typeof installEngine = async (options) => (await installWithKernels(options)).engine;
 
 export class EngineInstaller {
   #running: Running | null = null;
   readonly #tell: (progress: ProgressEvent) => void;
-  readonly #install: typeof installEngine;
+  readonly #install: typeof installWithKernels;
 
-  constructor(tell: (progress: ProgressEvent) => void, install = installWhole) {
+  constructor(tell: (progress: ProgressEvent) => void, install = installWithKernels) {
     this.#tell = tell;
     this.#install = install;
   }
@@ -34,7 +31,7 @@ export class EngineInstaller {
   }
 
   /** Joins an install of the same variant that is going on. Throws `busy` during one of another, else what `installEngine` throws. */
-  install(variant: EngineVariant): Promise<{ version: string }> {
+  install(variant: EngineVariant): Promise<InstallOutcome> {
     if (this.#running && this.#running.variant !== variant) {
       throw new PreloraError('busy', `the ${this.#running.variant} engine is being installed; cancel that first`, 'variant');
     }
@@ -67,7 +64,7 @@ export class EngineInstaller {
         this.#tell({ task: 'engine:install', message, fraction: done !== undefined && total ? done / total : null }),
     });
     const done = installing
-      .then(({ manifest }) => ({ version: manifest.version }))
+      .then(({ engine, isNew, withoutKernels }) => ({ version: engine.manifest.version, isNew, withoutKernels }))
       .finally(() => {
         this.#running = null;
       });

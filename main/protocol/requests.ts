@@ -18,6 +18,7 @@ import {
   Diagnostics,
   Distribution,
   Estimate,
+  InstallOutcome,
   MergeReport,
   ModelDifference,
   PhaseCost,
@@ -250,7 +251,7 @@ export const engineRequests = {
     arg: z.strictObject({ runId: RunId, sample: z.number().int().min(0).optional(), imageBase64: z.string().max(50_000_000).optional() }),
     result: Prediction,
   },
-  'engine:install': { arg: z.strictObject({ variant: z.enum(['cpu', 'gpu']).default('cpu') }), result: z.object({ version: z.string() }) },
+  'engine:install': { arg: z.strictObject({ variant: z.enum(['cpu', 'gpu']).default('cpu') }), result: InstallOutcome },
   'engine:cancelInstall': { arg: z.strictObject({}), result: z.void() },
 } satisfies RequestMap;
 

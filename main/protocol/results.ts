@@ -202,6 +202,16 @@ export const AugmentPreview = z.object({
 });
 export type AugmentPreview = z.output<typeof AugmentPreview>;
 
+/** How an install of an engine ended. */
+export const InstallOutcome = z.object({
+  version: z.string(),
+  /** False when the engine stood there before, so that at most its compute kernels were compiled. */
+  isNew: z.boolean(),
+  /** Why there are no compute kernels; null when there are. */
+  withoutKernels: z.string().nullable(),
+});
+export type InstallOutcome = z.output<typeof InstallOutcome>;
+
 export const AppDescription = z.object({
   version: z.string(),
   platform: z.string(),

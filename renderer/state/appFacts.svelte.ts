@@ -3,6 +3,7 @@ import type { ProgressEvent } from '../../main/protocol/events.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
 import type { AppDescription } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
+import { installWords } from '../installWords.ts';
 import type { Connection } from '../transport/transport.ts';
 import type { Notices } from './notices.svelte.ts';
 
@@ -77,8 +78,7 @@ export class AppFacts {
     this.#installing = true;
     await this.#notices.attempt(async () => {
       try {
-        const { version } = await this.#api.request('engine:install', { variant });
-        this.#notices.confirm(`TensorFlow ${version} is installed. New runs use it.`);
+        this.#notices.confirm(installWords(await this.#api.request('engine:install', { variant }), variant));
       } catch (error) {
         if (!(error instanceof PreloraError) || error.code !== 'interrupted') throw error;
         this.#notices.confirm('The installation is cancelled. What was fetched is kept: the next one goes on from there.');

@@ -1,6 +1,7 @@
 /** Installing an engine for the page (F6): progress to all pages, cancel, go on, and the old engine untouched by a failure. */
 import { describe, expect, it } from 'vitest';
-import type { InstallOptions, installEngine } from '../../main/engine/install.ts';
+import { type Installed, installWithKernels } from '../../main/engine/ensure.ts';
+import type { InstallOptions } from '../../main/engine/install.ts';
 import type { InstalledEngine } from '../../main/engine/installed.ts';
 import { findEngine } from '../../main/engine/installed.ts';
 import { EngineInstaller } from '../../main/host/engineInstaller.ts';
@@ -10,18 +11,21 @@ import { startFakeIndex } from '../engine/support/fakeIndex.ts';
 import { fakeToolchain } from '../engine/support/fakeToolchain.mjs';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 
+const DONE = { version: '2.21.0', isNew: true, withoutKernels: null };
+
 /** An install that goes on until it is told how to end, or is cancelled. */
 function heldInstall() {
   const calls: InstallOptions[] = [];
-  let end: { resolve(engine: InstalledEngine): void; reject(error: Error): void } | null = null;
-  const install: typeof installEngine = (options) => {
+  let end: { resolve(installed: Installed): void; reject(error: Error): void } | null = null;
+  const install: typeof installWithKernels = (options) => {
     calls.push(options);
     return new Promise((resolve, reject) => {
       end = { resolve, reject };
       options.signal?.addEventListener('abort', () => reject(new PreloraError('interrupted', 'the engine install was stopped')));
     });
   };
-  const succeed = (version: string): void => end?.resolve({ folder: '', addon: '', manifest: { version } } as InstalledEngine);
+  const succeed = (version: string): void =>
+    end?.resolve({ engine: { folder: '', addon: '', manifest: { version } } as InstalledEngine, isNew: true, withoutKernels: null });
   return { calls, install, succeed, fail: (message: string): void => end?.reject(new PreloraError('engine-install', message)) };
 }
 
@@ -33,7 +37,7 @@ describe('an install', () => {
     calls[0]?.onProgress?.({ stage: 'download', message: 'downloading', done: 50, total: 200 });
     calls[0]?.onProgress?.({ stage: 'compile', message: 'compiling' });
     succeed('2.21.0');
-    expect(await installing).toEqual({ version: '2.21.0' });
+    expect(await installing).toEqual(DONE);
     expect(told.map(({ task, message, fraction }) => [task, message, fraction])).toEqual([
       ['engine:install', 'downloading', 0.25],
       ['engine:install', 'compiling', null],
@@ -47,7 +51,7 @@ describe('an install', () => {
     expect(installer.running).toBe('cpu');
     expect(() => installer.install('gpu')).toThrow(/cpu engine is being installed/);
     succeed('2.21.0');
-    expect(await Promise.all(both)).toEqual([{ version: '2.21.0' }, { version: '2.21.0' }]);
+    expect(await Promise.all(both)).toEqual([DONE, DONE]);
     expect(calls).toHaveLength(1);
     expect(installer.running).toBeNull();
   });
@@ -61,7 +65,7 @@ describe('an install', () => {
     installer.cancel();
     const again = installer.install('cpu');
     succeed('2.21.0');
-    expect(await again).toEqual({ version: '2.21.0' });
+    expect(await again).toEqual(DONE);
     expect(calls).toHaveLength(2);
   });
 
@@ -78,16 +82,17 @@ describe('an install', () => {
 describe('the engine in use', () => {
   it('is the same after an install of another variant has failed', async () => {
     const root = temporaryFolder();
-    const { installEngine: real } = await import('../../main/engine/install.ts');
     const index = await startFakeIndex();
     const { wheels } = index.sources;
     const sources = { ...index.sources, wheels: [...wheels, ...wheels.map((wheel) => ({ ...wheel, variant: 'gpu' as const }))] };
-    const own = { root, python: null, ...fakeToolchain() };
+    // A prebuilt addon gets no kernels: nothing is compiled here.
+    const own = { root, python: null, ...fakeToolchain(), makeAddon: async () => 'prebuilt' as const };
     const installer = new EngineInstaller(
       () => {},
-      (options) => real({ ...options, ...own, sources }),
+      (options) => installWithKernels({ ...options, ...own, sources }),
     );
-    await installer.install('cpu');
+    expect(await installer.install('cpu')).toMatchObject({ isNew: true });
+    expect(await installer.install('cpu')).toMatchObject({ isNew: false });
     const before = findEngine(undefined, root);
     expect(before?.manifest.variant).toBe('cpu');
     await index.close();

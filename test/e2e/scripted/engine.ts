@@ -375,7 +375,7 @@ export class ScriptedEngine {
           fraction += 0.1;
           const message = `downloading, ${Math.round(fraction * 590)} of 590 MiB`;
           this.emit('task:progress', { task: 'engine:install', message, fraction: Math.min(1, fraction) });
-          if (fraction >= 1) resolve({ version: '2.21.0' });
+          if (fraction >= 1) resolve({ version: '2.21.0', isNew: true, withoutKernels: null });
           else this.#installTimer = setTimeout(step, 300);
         };
         this.#cancelInstall = () =>
