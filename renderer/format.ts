@@ -1,6 +1,7 @@
 /**
  * Numbers, durations and sizes as text: the table "Numbers" of product.md section 3, and the only place that formats. "–" stands
- * for a missing value; the unit is always part of the text. Display follows the locale, copies (`plain`) use a dot.
+ * for a missing value; the unit is always part of the text, and no line ends between the two. Display follows the locale, copies
+ * (`plain`) use a dot.
  */
 const DASH = '–';
 let locale: string | undefined;
@@ -12,6 +13,11 @@ export function setLocale(name: string | undefined): void {
 }
 
 type Value = number | null | undefined;
+
+/** No line ends between a figure and its unit. */
+function withUnit(figure: string | number, unit: string): string {
+  return `${figure}\u00a0${unit}`;
+}
 
 const cache = new Map<string, Intl.NumberFormat>();
 
@@ -53,14 +59,14 @@ export function formatLoss(value: Value): string {
 
 /** An accuracy given as a fraction: `88.1 %`. */
 export function formatAccuracy(value: Value): string {
-  return isMissing(value) ? DASH : `${fixed(value * 100, 1)} %`;
+  return isMissing(value) ? DASH : withUnit(fixed(value * 100, 1), '%');
 }
 
 /** A difference of two accuracies (fractions): `+0.3 points`. */
 export function formatPoints(value: Value): string {
   if (isMissing(value)) return DASH;
   const points = value * 100;
-  return `${points >= 0 ? '+' : ''}${fixed(points, 1)} points`;
+  return withUnit(`${points >= 0 ? '+' : ''}${fixed(points, 1)}`, 'points');
 }
 
 /**
@@ -68,12 +74,12 @@ export function formatPoints(value: Value): string {
  * decimals would show it as equal.
  */
 export function formatChange(value: Value | 'inf', threshold?: number): string {
-  if (value === 'inf' || value === Number.POSITIVE_INFINITY) return '∞ %';
+  if (value === 'inf' || value === Number.POSITIVE_INFINITY) return withUnit('∞', '%');
   if (isMissing(value)) return DASH;
   for (let digits = changeDigits(value); digits < 10; digits++) {
-    if (threshold === undefined || keepsSide(value, threshold, digits)) return `${fixed(value, digits)} %`;
+    if (threshold === undefined || keepsSide(value, threshold, digits)) return withUnit(fixed(value, digits), '%');
   }
-  return `${value} %`;
+  return withUnit(value, '%');
 }
 
 /** Two, and below 0.1 as many as two figures need: after the switch changes are small, and 0.00 would tell nothing. */
@@ -89,7 +95,7 @@ function keepsSide(value: number, threshold: number, digits: number): boolean {
 
 /** A percentage given as percent: `11.4 %`. */
 export function formatPercent(value: Value, digits = 1): string {
-  return isMissing(value) ? DASH : `${fixed(value, digits)} %`;
+  return isMissing(value) ? DASH : withUnit(fixed(value, digits), '%');
 }
 
 /** Learning rate: `3.0e-4`. */
@@ -108,29 +114,29 @@ export function formatSmall(value: Value): string {
 export function formatBytes(value: Value, like: Value = value): string {
   if (isMissing(value)) return DASH;
   const magnitude = Math.abs(like ?? value);
-  if (magnitude >= 100 * 2 ** 30) return `${fixed(value / 2 ** 30, 0)} GiB`;
-  if (magnitude >= 2 ** 30) return `${fixed(value / 2 ** 30, 2)} GiB`;
-  if (magnitude >= 2 ** 20) return `${fixed(value / 2 ** 20, 0)} MiB`;
-  if (magnitude >= 2 ** 10) return `${fixed(value / 2 ** 10, 0)} KiB`;
-  return `${fixed(value, 0)} B`;
+  if (magnitude >= 100 * 2 ** 30) return withUnit(fixed(value / 2 ** 30, 0), 'GiB');
+  if (magnitude >= 2 ** 30) return withUnit(fixed(value / 2 ** 30, 2), 'GiB');
+  if (magnitude >= 2 ** 20) return withUnit(fixed(value / 2 ** 20, 0), 'MiB');
+  if (magnitude >= 2 ** 10) return withUnit(fixed(value / 2 ** 10, 0), 'KiB');
+  return withUnit(fixed(value, 0), 'B');
 }
 
 /** Throughput: `1,240 img/s`; below 100 with one decimal. */
 export function formatRate(value: Value, like: Value = value): string {
-  return isMissing(value) ? DASH : `${fixed(value, (like ?? value) < 100 ? 1 : 0)} img/s`;
+  return isMissing(value) ? DASH : withUnit(fixed(value, (like ?? value) < 100 ? 1 : 0), 'img/s');
 }
 
 /** Time of a step: `413 ms`; below 10 with one decimal. */
 export function formatMs(value: Value): string {
-  return isMissing(value) ? DASH : `${fixed(value, value < 10 ? 1 : 0)} ms`;
+  return isMissing(value) ? DASH : withUnit(fixed(value, value < 10 ? 1 : 0), 'ms');
 }
 
 /** Parameter counts: `5.36 M`, `794 k`, `120`. */
 export function formatParameters(value: Value): string {
   if (isMissing(value)) return DASH;
-  if (value >= 1e9) return `${fixed(value / 1e9, 2)} G`;
-  if (value >= 1e6) return `${fixed(value / 1e6, 2)} M`;
-  if (value >= 1e4) return `${fixed(value / 1e3, 0)} k`;
+  if (value >= 1e9) return withUnit(fixed(value / 1e9, 2), 'G');
+  if (value >= 1e6) return withUnit(fixed(value / 1e6, 2), 'M');
+  if (value >= 1e4) return withUnit(fixed(value / 1e3, 0), 'k');
   return formatCount(value);
 }
 
@@ -138,7 +144,7 @@ export function formatParameters(value: Value): string {
 export function formatOperations(value: Value): string {
   if (isMissing(value)) return DASH;
   const [size, name] = value >= 1e9 ? [1e9, 'G'] : [1e6, 'M'];
-  return `${significant(value / size, 3)} ${name}`;
+  return withUnit(significant(value / size, 3), name);
 }
 
 const UNITS: readonly [name: string, seconds: number][] = [
@@ -153,11 +159,11 @@ export function formatDuration(seconds: Value, like: Value = seconds): string {
   if (isMissing(seconds) || !Number.isFinite(seconds)) return DASH;
   const total = Math.max(0, Math.round(seconds));
   const size = Math.max(0, Math.round(like ?? seconds));
-  if (size < 60) return `${total} s`;
-  if (size < 3600) return `${Math.round(total / 60)} min`;
+  if (size < 60) return withUnit(total, 's');
+  if (size < 3600) return withUnit(Math.round(total / 60), 'min');
   const index = UNITS.findIndex(([, unit]) => size >= unit);
   const [minorName, minorSize] = UNITS[index + 1] as [string, number];
-  return like === seconds ? inTwoUnits(total, index) : `${Math.round(total / minorSize)} ${minorName}`;
+  return like === seconds ? inTwoUnits(total, index) : withUnit(Math.round(total / minorSize), minorName);
 }
 
 function inTwoUnits(total: number, index: number): string {
@@ -169,7 +175,7 @@ function inTwoUnits(total: number, index: number): string {
     major += 1;
     minor = 0;
   }
-  return minor === 0 ? `${major} ${name}` : `${major} ${name} ${minor} ${minorName}`;
+  return minor === 0 ? withUnit(major, name) : `${withUnit(major, name)} ${withUnit(minor, minorName)}`;
 }
 
 /** How long ago an ISO time was: `22 min ago`. */
@@ -177,9 +183,9 @@ export function formatAgo(iso: string, now: number): string {
   const seconds = (now - Date.parse(iso)) / 1000;
   if (Number.isNaN(seconds)) return DASH;
   if (seconds < 60) return 'just now';
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
-  return `${Math.floor(seconds / 86_400)} d ago`;
+  if (seconds < 3600) return `${withUnit(Math.floor(seconds / 60), 'min')} ago`;
+  if (seconds < 86_400) return `${withUnit(Math.floor(seconds / 3600), 'h')} ago`;
+  return `${withUnit(Math.floor(seconds / 86_400), 'd')} ago`;
 }
 
 /** Clock time of a moment: `23:10`. */
@@ -192,17 +198,32 @@ export type FigureFormat = (value: number, like?: number) => string;
 
 /** Mean ± spread with its n, both in the unit and the decimals of the mean: `88.4 ± 0.2 % (n = 3)`. A single run has no spread. */
 export function formatSpread({ mean, std, n }: { mean: number; std: number | null; n: number }, format: FigureFormat): string {
-  if (std === null) return `${format(mean)} (n = ${n})`;
+  if (std === null) return `${format(mean)} (n\u00a0=\u00a0${n})`;
   const spread = format(std, mean);
   const unit = /\s[^\d\s]+$/.exec(format(mean))?.[0] ?? '';
   const isShared = unit !== '' && spread.endsWith(unit);
   const figure = isShared ? format(mean).slice(0, -unit.length) : format(mean);
-  return `${figure} ± ${spread} (n = ${n})`;
+  return `${figure}\u00a0±\u00a0${spread} (n\u00a0=\u00a0${n})`;
 }
 
-/** Keeps a figure and its unit, and a threshold and its value, on one line. */
+/** The figure alone, for a place that names the unit itself: the head of a column, or a second figure beside it. */
+export function withoutUnit(text: string): string {
+  return text.replace(/\u00a0\S+$/, '');
+}
+
+/** An accuracy (fraction) with half its interval: `88.1 ± 0.6 %`; one decimal more where the interval would show as none. */
+export function formatInterval(value: number, halfWidth: number): string {
+  const digits = halfWidth * 100 < 0.05 ? 2 : 1;
+  return withUnit(`${fixed(value * 100, digits)}\u00a0±\u00a0${fixed(halfWidth * 100, digits)}`, '%');
+}
+
+const UNIT = '(?:%|points?|[GMK]iB|B|img/s|ms|[GMk]|s|min|h|d|steps?|epochs?|tests?|snapshots?|parameters?)';
+/** Spaces after a figure that has a unit, before the figure of τ, ζ, α, step, epoch and rank, and after a comparison. */
+const BOUND = new RegExp(`(?<=\\d) (?=${UNIT}(?![\\p{L}\\d]))|(?<=[τζα<>≤≥≈]|\\b(?:step|epoch|rank)) (?=\\d)|(?<=[<>≤≥]) (?=[τζ])`, 'gu');
+
+/** A sentence that was written elsewhere, or put together of figures and words: figure and unit, name and figure stay on one line. */
 export function unbroken(text: string): string {
-  return text.replace(/(?<=\d|[τζ<>≤≥]) (?=[%\d])|(?<=[<>≤≥]) (?=[τζ])/g, '\u00a0');
+  return text.replace(BOUND, '\u00a0');
 }
 
 /** A plain decimal for copies and files: a dot, no grouping, full precision. */
@@ -225,7 +246,7 @@ export function middleEllipsis(text: string, length: number): string {
 /** A duration field of the config, steps or text such as "2ep": `400 steps`, `1 epoch`. */
 export function formatSteps(duration: number | string | null | undefined): string {
   if (duration === null || duration === undefined) return DASH;
-  if (typeof duration === 'number') return duration === 1 ? '1 step' : `${formatCount(duration)} steps`;
+  if (typeof duration === 'number') return duration === 1 ? withUnit(1, 'step') : withUnit(formatCount(duration), 'steps');
   const epochs = Number.parseFloat(duration);
-  return epochs === 1 ? '1 epoch' : `${epochs} epochs`;
+  return epochs === 1 ? withUnit(1, 'epoch') : withUnit(epochs, 'epochs');
 }

@@ -1,7 +1,7 @@
 /** Events of the journal in words, and the letter each wears on the charts (product.md section 5). Unknown kinds keep their name. */
 import type { EventRecord } from '../main/protocol/records.ts';
 import { backendName } from './backends.ts';
-import { formatChange, formatCount } from './format.ts';
+import { formatChange, formatCount, unbroken } from './format.ts';
 
 const LETTERS: Record<string, string> = {
   switched: 'S',
@@ -35,8 +35,12 @@ export function fieldName(path: string): string {
   return FIELD_NAMES[path] ?? path;
 }
 
-/** One line about an event: what happened, with its numbers. */
-export function eventWords({ kind, detail }: EventRecord): string {
+/** One line about an event: what happened, with its numbers, none of which a line break takes its unit from. */
+export function eventWords(event: EventRecord): string {
+  return unbroken(words(event));
+}
+
+function words({ kind, detail }: EventRecord): string {
   const text = detail.words ?? detail.message ?? (kind === 'switched' ? undefined : detail.reason);
   const said = typeof text === 'string' && text !== '' ? text : null;
   const write = WORDS[kind];

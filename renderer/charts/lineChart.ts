@@ -18,6 +18,7 @@ import type { LineModel, LineSeries, Marker } from './model.ts';
 import { flagUnder, type OverlayState, overlayPlugin, scaleOf } from './overlay.ts';
 import { extent, logTicks, niceStep, type Point, roundRange, thin } from './series.ts';
 import type { ChartTheme } from './theme.ts';
+import { VERDICT_LANE } from './verdictMarks.ts';
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale);
 
@@ -120,7 +121,8 @@ export class LineChartView {
     const tick = { color: theme.colour['fg-3'], font: { size: 11 * theme.scale, family: theme.font } };
     x.min = model.xRange[0];
     x.max = model.xRange[1];
-    Object.assign(x.ticks ?? {}, tick);
+    // The verdicts stand between the axis and its figures.
+    Object.assign(x.ticks ?? {}, tick, { padding: model.verdicts ? VERDICT_LANE * theme.scale - 4 : 3 });
     Object.assign(y.ticks ?? {}, tick);
     Object.assign(right.ticks ?? {}, tick);
     Object.assign(y.grid ?? {}, { color: theme.colour.grid });

@@ -1,11 +1,14 @@
 /**
- * What chart.js does not draw: phases, event flags, thresholds, crosshair, end labels, the best ring and axis titles. One plugin on
+ * What chart.js does not draw: phases, event flags, thresholds, verdicts, crosshair, end labels, the best value and axis titles. One plugin on
  * the canvas instead of the annotation plugin, because flags must merge when crowded and labels must not collide.
  */
 import type { Chart, Plugin } from 'chart.js';
+import { drawBest } from './bestMark.ts';
 import type { LineModel, LineSeries, Marker } from './model.ts';
-import { lastDrawn, lowerBound, nearest } from './series.ts';
+import { lastDrawn, nearest } from './series.ts';
+import { font, hatch, xPixel } from './strokes.ts';
 import type { ChartTheme } from './theme.ts';
+import { drawVerdicts } from './verdictMarks.ts';
 
 export interface OverlayState {
   model: LineModel;
@@ -16,13 +19,6 @@ export interface OverlayState {
   event: number | null;
   /** Brush being dragged, in x units. */
   brush: [number, number] | null;
-}
-
-interface Area {
-  left: number;
-  right: number;
-  top: number;
-  bottom: number;
 }
 
 const FLAG = 13;
@@ -53,15 +49,6 @@ export function scaleOf({ right, ownScale }: LineSeries): 'y' | 'right' | 'own' 
   return ownScale ? 'own' : right ? 'right' : 'y';
 }
 
-function xPixel(chart: Chart, value: number): number {
-  return chart.scales.x?.getPixelForValue(value) ?? 0;
-}
-
-/** A canvas font at the page's text size. */
-export function font({ font: family, scale }: ChartTheme, pixels: number, weight = 400): string {
-  return `${weight} ${pixels * scale}px ${family}`;
-}
-
 function drawPhases(chart: Chart, { model, theme }: OverlayState): void {
   const { ctx, chartArea: area } = chart;
   for (const span of model.phases) {
@@ -79,24 +66,6 @@ function drawPhases(chart: Chart, { model, theme }: OverlayState): void {
     }
     ctx.restore();
   }
-}
-
-/** 45° lines, `gap` pixels apart, clipped to the rectangle. */
-export function hatch(ctx: CanvasRenderingContext2D, { left, right, top, bottom }: Area, colour: string, gap: number): void {
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(left, top, right - left, bottom - top);
-  ctx.clip();
-  ctx.strokeStyle = colour;
-  ctx.lineWidth = 1;
-  ctx.beginPath();
-  const height = bottom - top;
-  for (let x = Math.floor((left - height) / gap) * gap; x < right; x += gap) {
-    ctx.moveTo(x, bottom);
-    ctx.lineTo(x + height, top);
-  }
-  ctx.stroke();
-  ctx.restore();
 }
 
 function drawBrush(chart: Chart, { brush, theme }: OverlayState): void {
@@ -189,27 +158,6 @@ function drawThresholds(chart: Chart, { model, theme }: OverlayState): void {
   }
 }
 
-/** A tick or a cross per comparison, in a lane at the bottom of the plot; thinned where they would touch. */
-function drawVerdicts(chart: Chart, { model, theme }: OverlayState): void {
-  const scale = chart.scales.x;
-  if (!model.verdicts || !scale) return;
-  const { xs, ok } = model.verdicts;
-  const { ctx, chartArea: area } = chart;
-  ctx.save();
-  ctx.font = font(theme, 10, 600);
-  ctx.textAlign = 'center';
-  ctx.textBaseline = 'bottom';
-  for (let i = lowerBound(xs, scale.min); i < xs.length && (xs[i] as number) <= scale.max; ) {
-    const isOk = ok(i);
-    if (isOk === null) break;
-    const at = scale.getPixelForValue(xs[i] as number);
-    ctx.fillStyle = isOk ? theme.colour.ok : theme.colour['fg-3'];
-    ctx.fillText(isOk ? '✓' : '✗', at, area.bottom - 1);
-    i = Math.max(i + 1, lowerBound(xs, scale.getValueForPixel(at + 11) ?? 0));
-  }
-  ctx.restore();
-}
-
 function drawCursor(chart: Chart, { model, theme, cursor }: OverlayState): void {
   if (cursor === null) return;
   const { ctx, chartArea: area } = chart;
@@ -234,35 +182,6 @@ function drawCursor(chart: Chart, { model, theme, cursor }: OverlayState): void 
     ctx.fill();
   }
   ctx.restore();
-}
-
-function drawBest(chart: Chart, { model, theme }: OverlayState): void {
-  const scale = model.best?.right ? chart.scales.right : chart.scales.y;
-  if (!model.best || !scale) return;
-  const { ctx, chartArea: area } = chart;
-  const x = xPixel(chart, model.best.x);
-  if (x < area.left || x > area.right) return;
-  const y = scale.getPixelForValue(model.best.y);
-  ctx.save();
-  ctx.strokeStyle = theme.colour.validation;
-  ctx.lineWidth = 2;
-  ctx.beginPath();
-  ctx.arc(x, y, 5, 0, 2 * Math.PI);
-  ctx.stroke();
-  ctx.font = font(theme, 11, 500);
-  ctx.fillStyle = theme.colour.fg;
-  ctx.textAlign = x > (area.left + area.right) / 2 ? 'right' : 'left';
-  ctx.textBaseline = 'bottom';
-  halo(ctx, model.best.label, x + (ctx.textAlign === 'right' ? -8 : 8), y + 20 > area.bottom ? y - 6 : y + 20, theme.colour.surface);
-  ctx.restore();
-}
-
-function halo(ctx: CanvasRenderingContext2D, text: string, x: number, y: number, background: string): void {
-  ctx.lineWidth = 3;
-  ctx.strokeStyle = background;
-  ctx.lineJoin = 'round';
-  ctx.strokeText(text, x, y);
-  ctx.fillText(text, x, y);
 }
 
 interface EndLabel {

@@ -1,6 +1,6 @@
 /** "Why rank 32?" in numbers, from the engine's own reason (method.md section 8). */
 import type { RankReason } from '../../main/protocol/records.ts';
-import { formatChange, formatLoss } from '../format.ts';
+import { formatChange, formatLoss, unbroken } from '../format.ts';
 
 /** The part of a reason that only repeats the figures: "change 0.39 % in family q (0.31 to 0.61 %): position 0.29, rank 8". */
 const FIGURES = /^change \S+ % in (family \w+|all targets) \([^)]*\): position [^,;]+, rank \d+(?:; )?/;
@@ -14,5 +14,5 @@ export function rankSentence({ module, rank, alpha, change, from, to, poolMin, p
   if (position !== null) parts.push(`position ${position.toFixed(2)}`);
   if (binRank !== null && binRank !== rank) parts.push(`bin ${binRank}`);
   parts.push(rank === 0 ? 'no adapter' : `rank ${rank}, α ${alpha}`);
-  return `${parts.join('; ')}${more ? ` – ${more}` : ''}`;
+  return unbroken(`${parts.join('; ')}${more ? ` – ${more}` : ''}`);
 }

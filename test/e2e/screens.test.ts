@@ -38,7 +38,7 @@ describe.skipIf(!findChromium())('the page', () => {
   it('says the time left, and the time left if it switches at the next test', async () => {
     const { page } = await browser.open({ route: '#/run/flowers-b/live' });
     await page.evaluate(() => window.scripted.tick('flowers-b', 10));
-    await page.getByText(/^\d+ min left, ≈ \d+ min if it switches at the next test$/).waitFor();
+    await page.getByText(/^\d+\smin left, ≈ \d+\smin if it switches at the next test$/).waitFor();
     expect(await asked(page, 'switch:preview')).toEqual([{ runId: 'flowers-b', settings: {} }]);
   });
 

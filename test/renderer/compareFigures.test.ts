@@ -2,9 +2,12 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { ComparedGroup, Comparison } from '../../main/protocol/comparison.ts';
 import { setLocale } from '../../renderer/format.ts';
-import { FIGURE_ROWS, figureCell } from '../../renderer/views/compare/figures.ts';
+import { FIGURE_ROWS, type FigureCell, figureCell } from '../../renderer/views/compare/figures.ts';
+import { spaced } from './spaced.ts';
 
 beforeAll(() => setLocale('en-US'));
+
+const readable = ({ text, note }: FigureCell): FigureCell => ({ text: spaced(text), note: spaced(note) });
 
 it('a difference of shares is said in points, not in percent of a percent', () => {
   const row = FIGURE_ROWS.find(({ figure }) => figure === 'trainableShare');
@@ -13,7 +16,7 @@ it('a difference of shares is said in points, not in percent of a percent', () =
     againstFirst: { figures: { trainableShare: { mean: 90.2, std: null, n: 1, isWithinSpread: null } } },
   };
   const comparison = { groups: [group] } as unknown as Comparison;
-  expect(row && figureCell(comparison, { grouped: true, place: 0 }, row)).toEqual({
+  expect(row && readable(figureCell(comparison, { grouped: true, place: 0 }, row))).toEqual({
     text: '100.0 % (n = 1)',
     note: '+90.2 points, no spread known',
   });
@@ -23,7 +26,7 @@ const speed = FIGURE_ROWS.find(({ figure }) => figure === 'fullImagesPerSecond')
 
 function cells(...groups: Pick<ComparedGroup, 'figures' | 'againstFirst'>[]) {
   const comparison = { groups } as unknown as Comparison;
-  return groups.map((_, place) => figureCell(comparison, { grouped: true, place }, speed));
+  return groups.map((_, place) => readable(figureCell(comparison, { grouped: true, place }, speed)));
 }
 
 const group = (mean: number, std: number | null, difference: { mean: number; isWithinSpread: boolean | null } | null) =>

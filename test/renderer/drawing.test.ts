@@ -14,6 +14,7 @@ import { classTable, topConfusions, wilsonHalfWidth } from '../../renderer/state
 import { formatRoute, parseRoute } from '../../renderer/state/navigation.svelte.ts';
 import { takeToken } from '../../renderer/transport/webSocket.ts';
 import { typedEdit } from '../../renderer/views/live/runCommands.ts';
+import { spaced } from './spaced.ts';
 
 const theme = {
   colour: { 'rank-low': '#e8effa', 'rank-high': '#0b3d91', 'diff-minus': '#8f3c14', 'diff-zero': '#f0f0f0', 'diff-plus': '#0b45b5' },
@@ -66,7 +67,8 @@ it('finds modules by "3 q"', () => {
 });
 
 describe('the journal in words', () => {
-  const event = (kind: string, detail: Record<string, unknown>) => eventWords({ kind, detail, step: 1, segment: 0, time: '', by: 'user' });
+  const event = (kind: string, detail: Record<string, unknown>) =>
+    spaced(eventWords({ kind, detail, step: 1, segment: 0, time: '', by: 'user' }));
   it('says old → new', () => expect(event('edited', { field: 'prelora.tau', from: 1, to: 0.8 })).toBe('τ 1.00 % → 0.80 %'));
   it('keeps the name of an unknown kind', () => expect(event('teleported', { words: 'oops' })).toBe('teleported: oops'));
   it('tells of a crash by the name the engine gives it, with its reason and a flag', () => {
@@ -125,8 +127,9 @@ it('writes a key press as a shortcut that fits the same press', () => {
 describe('a threshold typed into the palette', () => {
   const run = { runId: 'r', status: { name: 'flowers' }, canEditThresholds: true } as unknown as ActiveRun;
   it('is offered as an edit, by sign or word, with point or comma', () => {
-    for (const text of ['τ 0.8', 'tau 0,8', 'TAU = 0.8 %']) expect(typedEdit(run, text)[0]?.title).toBe('Edit τ to 0.80 % on flowers');
-    expect(typedEdit(run, 'zeta 5')[0]?.title).toBe('Edit ζ to 5.00 % on flowers');
+    for (const text of ['τ 0.8', 'tau 0,8', 'TAU = 0.8 %'])
+      expect(spaced(typedEdit(run, text)[0]?.title ?? '')).toBe('Edit τ to 0.80 % on flowers');
+    expect(spaced(typedEdit(run, 'zeta 5')[0]?.title ?? '')).toBe('Edit ζ to 5.00 % on flowers');
   });
   it('is not offered outside its range or for other words', () => {
     for (const text of ['tau', 'tau 0', 'tau 101', 'taurus 3', 'lr 0.1']) expect(typedEdit(run, text)).toEqual([]);

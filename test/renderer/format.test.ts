@@ -6,18 +6,24 @@ import {
   formatChange,
   formatCount,
   formatDuration,
+  formatInterval,
   formatLoss,
   formatLr,
   formatMs,
   formatOperations,
   formatParameters,
+  formatPercent,
   formatPoints,
   formatRate,
   formatSpread,
+  formatSteps,
   middleEllipsis,
   plain,
   setLocale,
+  unbroken,
+  withoutUnit,
 } from '../../renderer/format.ts';
+import { spaced } from './spaced.ts';
 
 beforeAll(() => setLocale('en-US'));
 
@@ -57,7 +63,41 @@ describe('the table of product.md section 3', () => {
     [formatChange(0.00214), '0.0021 %'],
     [formatChange(0), '0.00 %'],
     [formatSpread({ mean: 4200, std: null, n: 1 }, formatCount), '4,200 (n = 1)'],
-  ])('%s', (shown, wanted) => expect(shown).toBe(wanted));
+  ])('%s', (shown, wanted) => expect(spaced(shown)).toBe(wanted));
+});
+
+it('lets no line end between a figure and its unit', () => {
+  const shown = [
+    formatAccuracy(0.881),
+    formatPoints(0.003),
+    formatChange(0.78),
+    formatChange('inf'),
+    formatPercent(11.4),
+    formatRate(1240),
+  ];
+  const more = [formatMs(413), formatBytes(2 ** 31), formatParameters(5e6), formatOperations(1e9), formatDuration(45), formatSteps(400)];
+  for (const text of [...shown, ...more, formatSpread({ mean: 0.884, std: 0.002, n: 3 }, formatAccuracy).slice(0, 12)]) {
+    expect(text).toContain('\u00a0');
+    expect(text).not.toContain(' ');
+  }
+  // Two units may stand on two lines, each with its figure.
+  expect(formatDuration(6000)).toBe('1\u00a0h 40\u00a0min');
+});
+
+it('gives a figure without its unit, and an interval that is never shown as none', () => {
+  expect(withoutUnit(formatRate(1240))).toBe('1,240');
+  expect(withoutUnit(formatChange(null))).toBe('–');
+  expect(spaced(formatInterval(0.881, 0.006))).toBe('88.1 ± 0.6 %');
+  expect(spaced(formatInterval(0.9394, 0.0004))).toBe('93.94 ± 0.04 %');
+});
+
+it('keeps figures with their units and names in a sentence', () => {
+  const _ = '\u00a0';
+  expect(unbroken('τ 1 % → 0.8 %')).toBe(`τ${_}1${_}% → 0.8${_}%`);
+  expect(unbroken('loss 5.97 % > ζ 5.00 %.')).toBe(`loss 5.97${_}% >${_}ζ${_}5.00${_}%.`);
+  expect(unbroken('paused 4 min at step 3,100')).toBe(`paused 4${_}min at step${_}3,100`);
+  expect(unbroken('6 of 6 families below τ in 2 of 2 comparisons')).toBe('6 of 6 families below τ in 2 of 2 comparisons');
+  expect(unbroken('2 days, 3 stepsisters')).toBe('2 days, 3 stepsisters');
 });
 
 it('shows a dash for what is missing', () => {
@@ -69,25 +109,25 @@ it('shows a dash for what is missing', () => {
 });
 
 it('never rounds a change across its threshold', () => {
-  expect(formatChange(0.7999, 0.8)).toBe('0.7999 %');
-  expect(formatChange(0.8001, 0.8)).toBe('0.8001 %');
-  expect(formatChange(0.8, 0.8)).toBe('0.80 %');
-  expect(formatChange(0.78, 0.8)).toBe('0.78 %');
+  expect(spaced(formatChange(0.7999, 0.8))).toBe('0.7999 %');
+  expect(spaced(formatChange(0.8001, 0.8))).toBe('0.8001 %');
+  expect(spaced(formatChange(0.8, 0.8))).toBe('0.80 %');
+  expect(spaced(formatChange(0.78, 0.8))).toBe('0.78 %');
 });
 
 it('says infinity in words a reader knows', () => {
-  expect(formatChange('inf')).toBe('∞ %');
+  expect(spaced(formatChange('inf'))).toBe('∞ %');
   expect(formatLoss(Number.POSITIVE_INFINITY)).toBe('∞');
 });
 
 it('carries a full hour over when minutes round up', () => {
-  expect(formatDuration(2 * 3600 - 10)).toBe('2 h');
+  expect(spaced(formatDuration(2 * 3600 - 10))).toBe('2 h');
 });
 
 it('tells how long ago', () => {
   const now = Date.parse('2026-11-23T08:22:00Z');
-  expect(formatAgo('2026-11-23T08:00:00Z', now)).toBe('22 min ago');
-  expect(formatAgo('2026-11-20T08:00:00Z', now)).toBe('3 d ago');
+  expect(spaced(formatAgo('2026-11-23T08:00:00Z', now))).toBe('22 min ago');
+  expect(spaced(formatAgo('2026-11-20T08:00:00Z', now))).toBe('3 d ago');
 });
 
 it('copies with a dot whatever the locale', () => {

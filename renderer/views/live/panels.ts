@@ -17,6 +17,7 @@ import {
   formatMs,
   formatPercent,
   formatRate,
+  unbroken,
 } from '../../format.ts';
 import { eventWords, markerLetter } from '../../journal.ts';
 import type { ActiveRun, Thresholds } from '../../state/activeRun.svelte.ts';
@@ -275,7 +276,8 @@ export function changeSummary({ replay }: Pick<LiveSource, 'replay'>, tau: numbe
   const entries = Object.entries(last.families);
   const below = entries.filter(([, change]) => change < tau).length;
   const [family, change] = entries.reduce((top, one) => (one[1] > top[1] ? one : top));
-  return `${below} of ${entries.length} families below τ ${formatChange(tau)} at step ${formatCount(last.step)}; the highest is ${family} with ${formatChange(change, tau)}.`;
+  const where = `${below} of ${entries.length} families below τ ${formatChange(tau)} at step ${formatCount(last.step)}`;
+  return unbroken(`${where}; the highest is ${family} with ${formatChange(change, tau)}.`);
 }
 
 /** The newest verdict in words; empty once nothing is tested any more. */
@@ -285,8 +287,8 @@ export function verdictWords(source: LiveSource): string {
   const { tau, zeta, windowSize } = config.prelora;
   const last = replay?.windows.at(-1);
   if (!last) return `First test needs ${windowSize} snapshots; there are ${records.snapshots.length}.`;
-  const loss = `loss ${formatChange(last.lossChange, zeta)} ${last.lossChange <= zeta ? '≤' : '>'} ζ ${formatChange(zeta)}`;
-  return `Test: ${changeSummary(source, tau)} ${loss}.`;
+  const loss = `Loss change ${formatChange(last.lossChange, zeta)} ${last.lossChange <= zeta ? '≤' : '>'} ζ ${formatChange(zeta)}`;
+  return unbroken(`Test: ${changeSummary(source, tau)} ${loss}.`);
 }
 
 export function lossChangeModel(source: LiveSource, { draft, setDraft }: ThresholdHooks): LineModel {
