@@ -13,9 +13,10 @@ import {
   PointElement,
 } from 'chart.js';
 import { drawSoon } from './drawing.ts';
+import { flagUnder } from './flags.ts';
 import { GUTTER } from './gutter.ts';
-import type { LineModel, LineSeries, Marker } from './model.ts';
-import { flagUnder, type OverlayState, overlayPlugin, scaleOf } from './overlay.ts';
+import { type LineModel, type LineSeries, type Marker, scaleOf } from './model.ts';
+import { type OverlayState, overlayPlugin } from './overlay.ts';
 import { extent, logTicks, niceStep, type Point, roundRange, thin } from './series.ts';
 import type { ChartTheme } from './theme.ts';
 import { VERDICT_LANE } from './verdictMarks.ts';

@@ -25,6 +25,11 @@ export interface LineSeries {
   unlabelled?: boolean;
 }
 
+/** The axis that a curve is drawn on. */
+export function scaleOf({ right, ownScale }: LineSeries): 'y' | 'right' | 'own' {
+  return ownScale ? 'own' : right ? 'right' : 'y';
+}
+
 export interface Threshold {
   label: string;
   value: number;

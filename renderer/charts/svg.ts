@@ -1,6 +1,5 @@
 /** A chart model as an SVG picture, for papers: the same curves, thresholds and marks as on screen, with axes, units and a legend. */
-import type { LineModel, LineSeries } from './model.ts';
-import { scaleOf } from './overlay.ts';
+import { type LineModel, type LineSeries, scaleOf } from './model.ts';
 import { extent, logTicks, niceStep, type Point, roundRange, thin } from './series.ts';
 import type { ChartTheme } from './theme.ts';
 

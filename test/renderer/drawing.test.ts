@@ -1,8 +1,9 @@
 // @vitest-environment ../support/pageEnvironment.ts
 import { describe, expect, it } from 'vitest';
 import { differenceCell, rankCell } from '../../renderer/charts/cells.ts';
+import { spread } from '../../renderer/charts/endLabels.ts';
+import { mergeMarkers } from '../../renderer/charts/flags.ts';
 import { position, scaleEnds } from '../../renderer/charts/heat.ts';
-import { mergeMarkers, spread } from '../../renderer/charts/overlay.ts';
 import { contrast, mix } from '../../renderer/charts/ramp.ts';
 import { type ChartTheme, longHex } from '../../renderer/charts/theme.ts';
 import { eventWords, markerLetter } from '../../renderer/journal.ts';
