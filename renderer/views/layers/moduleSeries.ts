@@ -3,7 +3,8 @@ import type { LineModel, LineSeries } from '../../charts/model.ts';
 import { formatChange, formatLoss, middleEllipsis } from '../../format.ts';
 import type { Beside } from '../../state/besideRun.svelte.ts';
 import type { Metric, Snapshots } from '../../state/snapshots.ts';
-import { formatX, type LiveSource, markersOf, xOfStep, xsOfSteps } from '../live/panels.ts';
+import { markersOf } from '../live/modelParts.ts';
+import { formatX, type LiveSource, xOfStep, xsOfSteps } from '../live/source.ts';
 
 export const FIGURES = ['rank', 'change', 'norm', 'grad', 'displacement'] as const;
 export type Figure = (typeof FIGURES)[number];

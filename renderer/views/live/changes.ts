@@ -8,7 +8,7 @@ import { firstAfter } from '../../charts/series.ts';
 import { FAMILIES } from '../../modules.ts';
 import { NumberColumn } from '../../state/numberColumn.ts';
 import type { Metric, Snapshots } from '../../state/snapshots.ts';
-import type { LiveSource } from './panels.ts';
+import type { LiveSource } from './source.ts';
 
 /** The comparisons on show, oldest first, as columns: charts draw 5,000 of them several times a second. */
 export interface ShownChanges {

@@ -9,7 +9,7 @@ import { formatChange, formatCount } from '../../format.ts';
 import { depthOf, FAMILIES, moduleName } from '../../modules.ts';
 import type { Metric, Snapshots } from '../../state/snapshots.ts';
 import { combinedChanges } from './changes.ts';
-import { formatX, type LiveSource, xsOfSteps } from './panels.ts';
+import { formatX, type LiveSource, xsOfSteps } from './source.ts';
 
 export type HeatView = Family | 'max' | 'mean' | 'all';
 

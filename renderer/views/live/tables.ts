@@ -3,7 +3,7 @@ import type { TableCell, TableModel } from '../../components/tableModel.ts';
 import { formatAccuracy, formatBytes, formatChange, formatCount, formatLoss, formatLr, formatMs, formatRate, plain } from '../../format.ts';
 import { FAMILIES } from '../../modules.ts';
 import { shownChanges, type Verdict } from './changes.ts';
-import type { LiveSource } from './panels.ts';
+import type { LiveSource } from './source.ts';
 
 function cell(value: number | null | undefined, format: (value: number | null | undefined) => string): TableCell {
   return { text: format(value), copy: plain(value) };
