@@ -9,9 +9,6 @@ import type { RunState } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
 import { valueAt } from './activeRun.svelte.ts';
 
-/** More runs than this are drawn as groups. */
-export const DRAWN_RUNS = 12;
-
 export class Comparison {
   #states = $state.raw<ReadonlyMap<string, RunState>>(new Map());
   #problems = $state.raw<ReadonlyMap<string, string>>(new Map());

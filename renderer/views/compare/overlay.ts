@@ -1,9 +1,8 @@
 /** The overlay of runs as a chart model: one series of each run, or the mean of each group, on a common axis. */
-
 import type { RunState } from '../../../main/protocol/results.ts';
-import type { Phase } from '../../../main/protocol/run.ts';
-import type { LineModel, LineSeries } from '../../charts/model.ts';
+import type { LineModel, LineSeries, Marker } from '../../charts/model.ts';
 import { FAMILY_DASH } from '../../charts/theme.ts';
+import type { TableModel } from '../../components/tableModel.ts';
 import { formatAccuracy, formatBytes, formatCount, formatDuration, formatLoss, formatRate } from '../../format.ts';
 import { FAMILIES } from '../../modules.ts';
 import { type Group, meanSpread } from '../../state/comparison.svelte.ts';
@@ -79,7 +78,7 @@ export function overlayModel(
   };
 }
 
-function markersOf(groups: readonly Group[], align: Align) {
+function markersOf(groups: readonly Group[], align: Align): Marker[] {
   if (align !== 'step') return [];
   return groups.flatMap(({ runs, label }) => {
     const step = runs[0]?.summary.status.switchStep;
@@ -105,12 +104,18 @@ function groupData(
   };
 }
 
-export interface PhaseBar {
-  phase: Phase;
-  value: number;
-}
-
-/** A measured figure of each phase of a run, for the before/after bars. */
-export function phaseBars(state: RunState, figure: 'peakMemoryBytes' | 'imagesPerSecond' | 'trainableParameters'): PhaseBar[] {
-  return state.phases.flatMap((phase) => (phase[figure] === null ? [] : [{ phase: phase.phase, value: phase[figure] }]));
+/** The curves as a table: a row for each x of the first one. */
+export function overlayTable({ series, xLabel, formatX }: LineModel): TableModel {
+  const lines = series.filter(({ raw }) => !raw);
+  return {
+    columns: [xLabel, ...lines.map(({ label }) => label)],
+    count: lines[0]?.data.xs.length ?? 0,
+    row: (i) => {
+      const x = lines[0]?.data.xs[i] ?? 0;
+      return [
+        { text: formatX(x), copy: String(x) },
+        ...lines.map(({ data: { ys }, format }) => ({ text: ys[i] == null ? '–' : format(ys[i]), copy: String(ys[i] ?? '') })),
+      ];
+    },
+  };
 }
