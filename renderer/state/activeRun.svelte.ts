@@ -13,6 +13,7 @@ import type { Notices } from './notices.svelte.ts';
 import { PlotState } from './plots.svelte.ts';
 import { openProposal, type Proposal, proposalAfter } from './proposal.ts';
 import { RunRecords } from './records.ts';
+import { valueAt } from './tree.ts';
 import { readWholeRun } from './wholeRun.ts';
 
 const ETA_EVERY_MS = 2000;
@@ -419,14 +420,4 @@ export class ActiveRun {
     if (done && !this.#live) await this.catchUp();
     return done;
   }
-}
-
-/** The value at a dotted path of a config. */
-export function valueAt(root: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce<unknown>(
-      (value, key) => (value === null || typeof value !== 'object' ? undefined : (value as Record<string, unknown>)[key]),
-      root,
-    );
 }

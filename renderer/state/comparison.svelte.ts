@@ -7,7 +7,7 @@ import type { RunConfig } from '../../main/protocol/config.ts';
 import { fieldTable } from '../../main/protocol/fieldTable.ts';
 import type { RunState } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
-import { valueAt } from './activeRun.svelte.ts';
+import { valueAt } from './tree.ts';
 
 export class Comparison {
   #states = $state.raw<ReadonlyMap<string, RunState>>(new Map());

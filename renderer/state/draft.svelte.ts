@@ -6,14 +6,12 @@ import { RunConfig } from '../../main/protocol/config.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
 import type { AppDescription, DatasetReport, Estimate } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
-import { valueAt } from './activeRun.svelte.ts';
 import type { KeyValueStore } from './preferences.svelte.ts';
+import { merge, type Tree, valueAt, withValue } from './tree.ts';
 
 const KEY = 'prelora.draft';
 const ESTIMATE_AFTER_MS = 120;
 const UNDO_STEPS = 100;
-
-export type Tree = Record<string, unknown>;
 
 export class Draft {
   #config = $state.raw<Tree>(defaults());
@@ -217,26 +215,4 @@ function parse(text: string | null): { config: Tree; base: Tree } | null {
   } catch {
     return null;
   }
-}
-
-function isTree(value: unknown): value is Tree {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-/** `over` on top of `under`, section by section; maps such as rank overrides are replaced as a whole. */
-export function merge(under: Tree, over: Tree): Tree {
-  const result: Tree = { ...under };
-  for (const [key, value] of Object.entries(over)) {
-    const below = under[key];
-    result[key] = isTree(value) && isTree(below) && Object.keys(below).length > 0 ? { ...below, ...value } : value;
-  }
-  return result;
-}
-
-/** The tree with one dotted path replaced. */
-export function withValue(root: Tree, path: string, value: unknown): Tree {
-  const [key, ...rest] = path.split('.') as [string, ...string[]];
-  if (rest.length === 0) return { ...root, [key]: value };
-  const child = root[key];
-  return { ...root, [key]: withValue(isTree(child) ? child : {}, rest.join('.'), value) };
 }

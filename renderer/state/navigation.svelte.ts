@@ -1,4 +1,6 @@
 /** Which screen is shown. It lives in the address (`#/run/<id>/live`), so that reload, back and forward work. */
+import type { Tree } from './tree.ts';
+
 export const RUN_TABS = ['live', 'switch', 'layers', 'what-if', 'evaluate', 'export', 'config'] as const;
 export type RunTab = (typeof RUN_TABS)[number];
 
@@ -36,6 +38,7 @@ export function formatRoute(route: Route): string {
 
 export class Navigation {
   #route = $state.raw<Route>({ screen: 'runs' });
+  #handedOver: Tree | null = null;
 
   /** Follows the address until the given function is called. */
   start(): () => void {
@@ -57,5 +60,17 @@ export class Navigation {
 
   openRun(runId: string, tab: RunTab = 'live'): void {
     this.go({ screen: 'run', runId, tab });
+  }
+  /** Opens New run with these settings in its form, under a name that is still to be given. */
+  newRunLike(settings: Tree): void {
+    this.#handedOver = { ...settings, name: '' };
+    this.go({ screen: 'new' });
+  }
+
+  /** What `newRunLike` was given, once. */
+  takeHandedOver(): Tree | null {
+    const settings = this.#handedOver;
+    this.#handedOver = null;
+    return settings;
   }
 }

@@ -4,7 +4,8 @@ import { parseConfig } from '../../main/core/resolveConfig.ts';
 import { fieldTable } from '../../main/protocol/fieldTable.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
 import { parseField, showField } from '../../renderer/components/fieldValue.ts';
-import { Draft, merge, withValue } from '../../renderer/state/draft.svelte.ts';
+import { Draft } from '../../renderer/state/draft.svelte.ts';
+import { merge, withValue } from '../../renderer/state/tree.ts';
 import { type FakeApi, fakeApi } from './fakeApi.ts';
 
 function memory(): Pick<Storage, 'getItem' | 'setItem'> {

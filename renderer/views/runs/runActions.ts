@@ -21,10 +21,6 @@ export function runActions(workbench: Workbench, run: RunSummary, dialogs: RunDi
   async function fork(): Promise<void> {
     await notices.attempt(async () => navigation.openRun((await api.request('run:fork', { runId })).runId));
   }
-  function likeThis(): void {
-    window.sessionStorage.setItem('prelora.draft-from', JSON.stringify({ ...run.config, name: '' }));
-    navigation.go({ screen: 'new' });
-  }
   const showFolder: MenuEntry = {
     label: 'Show in folder',
     run: () => void notices.attempt(() => api.request('shell:showFolder', { runId })),
@@ -33,7 +29,7 @@ export function runActions(workbench: Workbench, run: RunSummary, dialogs: RunDi
   return [
     { label: 'Open', run: () => navigation.openRun(runId) },
     { label: 'Resume', ...(!canResume && { reason: `it is ${run.status.status}` }), run: () => void resume() },
-    { label: 'New run like this', run: likeThis },
+    { label: 'New run like this', run: () => navigation.newRunLike(run.config) },
     { label: 'Fork from the last checkpoint', run: () => void fork() },
     { label: 'Compare with the selected', run: () => navigation.go({ screen: 'compare', runs: [...new Set([runId, ...runs.selected])] }) },
     ...(facts.facts?.host === 'desktop' ? [showFolder] : []),
