@@ -13,22 +13,22 @@ import type { Notices } from './notices.svelte.ts';
 import { PlotState } from './plots.svelte.ts';
 import { openProposal, type Proposal, proposalAfter } from './proposal.ts';
 import { RunRecords } from './records.ts';
-import { valueAt } from './tree.ts';
+import { RunControls } from './runControls.svelte.ts';
+import { ThresholdDraft } from './thresholdDraft.svelte.ts';
+import { Verdicts } from './verdicts.svelte.ts';
 import { readWholeRun } from './wholeRun.ts';
 
 const ETA_EVERY_MS = 2000;
 const DRAW_EVERY_MS = 200;
-/** Verdicts may take a fifth of the time: the engine reads all snapshots for them, and its answer has a line for each. */
-const JUDGE_REST = 4;
 /** Checkpoints and sums per phase are not in frames; they are asked for with an epoch, but not more often than this. */
 const FACTS_EVERY_MS = 60_000;
-
-export type Thresholds = { tau: number | null; zeta: number | null };
 
 export class ActiveRun {
   readonly runId: string;
   readonly records = new RunRecords();
   readonly plots = new PlotState();
+  readonly controls: RunControls;
+  readonly thresholds: ThresholdDraft;
   #loading = $state<'busy' | 'full' | 'broken'>('busy');
   #problem = $state('');
   #state = $state.raw<RunState | null>(null);
@@ -39,26 +39,19 @@ export class ActiveRun {
   #activity = $state('');
   #etaSeconds = $state<number | null>(null);
   #live = $state(false);
-  #pending = $state<string | null>(null);
   #proposal = $state.raw<Proposal | null>(null);
   #exit = $state.raw<{ reason: string; resumable: boolean } | null>(null);
-  #replay = $state.raw<ReplayResult | null>(null);
-  #draftReplay = $state.raw<ReplayResult | null>(null);
-  #draft = $state.raw<Thresholds>({ tau: null, zeta: null });
   #drawingPaused = $state(false);
   #sequence = 0;
   #askedAt = 0;
   #etaShownAt = 0;
   #drawnAt = 0;
   #redrawTimer: ReturnType<typeof setTimeout> | null = null;
-  #judged = -1;
-  #judging = false;
-  #judgeAgainAt = Number.NEGATIVE_INFINITY;
-  #judgeTimer: ReturnType<typeof setTimeout> | null = null;
   /** Frames that came while `run:state` was on its way: they may be newer than its answer. */
   #early: RunFrame[] | null = null;
   #askingState: Promise<void> | null = null;
   readonly #answers = new FrameAnswers((sequence) => void this.#api.request('frames:ack', { runId: this.runId, sequence }).catch(() => {}));
+  readonly #verdicts: Verdicts;
   readonly #api: Api;
   readonly #notices: Notices;
 
@@ -66,6 +59,9 @@ export class ActiveRun {
     this.runId = runId;
     this.#api = api;
     this.#notices = notices;
+    this.controls = new RunControls(this, api, notices);
+    this.thresholds = new ThresholdDraft(this, api);
+    this.#verdicts = new Verdicts(runId, this.records, api);
   }
 
   /** Subscribes and catches up. Gives back an unsubscribe. */
@@ -90,7 +86,7 @@ export class ActiveRun {
       this.#isClosed = true;
       for (const end of ends) end();
       clearTimeout(this.#redrawTimer ?? undefined);
-      clearTimeout(this.#judgeTimer ?? undefined);
+      this.#verdicts.stop();
       this.#answers.flush();
       void this.#api.request('run:unsubscribe', { runId: this.runId }).catch(() => {});
     };
@@ -122,7 +118,7 @@ export class ActiveRun {
       this.#draw();
       this.#askingState = null;
       this.#takeEarly();
-      await this.#judge(true);
+      await this.#verdicts.ask();
     } catch (error) {
       this.#problem = errorText(error);
       this.#loading = 'broken';
@@ -166,7 +162,8 @@ export class ActiveRun {
     this.#proposal = proposalAfter(frame.events, this.#proposal);
     if (isNewPhase || frame.events.some(({ kind }) => ['switched', 'frozen', 'undone', 'edited'].includes(kind))) void this.catchUp();
     else if (frame.epochs.length > 0 && performance.now() - this.#askedAt > FACTS_EVERY_MS) void this.#askFacts();
-    else if (frame.snapshots.length > 0 && frame.status.phase === 'full') this.#judgeSoon();
+    // After the switch there is nothing left to judge.
+    else if (frame.snapshots.length > 0 && frame.status.phase === 'full') this.#verdicts.askSoon();
   }
 
   /** Time left changes every two seconds at most, so that it can be read. */
@@ -200,7 +197,7 @@ export class ActiveRun {
       this.#notices.announce(`${status.name}: phase ${PHASE_NAMES[status.phase]} from step ${status.step}`);
     if (before && before.status !== status.status) {
       this.#notices.announce(`${status.name}: ${status.status}`);
-      this.#pending = null;
+      this.controls.settle();
       if (status.status === 'running') this.#exit = null;
     }
     if (status.phase !== 'full') this.#proposal = null;
@@ -211,35 +208,15 @@ export class ActiveRun {
     this.#notices.announce(`Switch proposed at step ${proposal.step}`);
   }
 
+  closeProposal(proposal: Proposal): void {
+    if (this.#proposal?.step === proposal.step) this.#proposal = null;
+  }
+
   #exited(exit: { reason: string; resumable: boolean }): void {
     this.#exit = exit;
-    this.#pending = null;
+    this.controls.settle();
     this.#live = false;
     void this.catchUp();
-  }
-
-  /** After the switch there is nothing left to judge. */
-  #judgeSoon(): void {
-    this.#judgeTimer ??= setTimeout(
-      () => {
-        this.#judgeTimer = null;
-        void this.#judge(false);
-      },
-      Math.max(0, this.#judgeAgainAt - performance.now()),
-    );
-  }
-
-  /** The engine's verdicts over the recorded snapshots; asked again only when there is a new one, one question at a time. */
-  async #judge(force: boolean): Promise<void> {
-    const last = this.records.snapshots.at(-1)?.step ?? -1;
-    if (this.#judging || (!force && last === this.#judged) || this.records.snapshots.length < 2) return;
-    this.#judging = true;
-    this.#judged = last;
-    const started = performance.now();
-    this.#replay = await this.#api.request('replay', { runId: this.runId, settings: {} }).catch(() => null);
-    this.#judgeAgainAt = performance.now() + JUDGE_REST * (performance.now() - started);
-    this.#judging = false;
-    if (this.records.snapshots.at(-1)?.step !== last) this.#judgeSoon();
   }
 
   get loading(): 'busy' | 'full' | 'broken' {
@@ -273,10 +250,6 @@ export class ActiveRun {
   get live(): boolean {
     return this.#live;
   }
-  /** What a pressed control is waiting for, in words. */
-  get pending(): string | null {
-    return this.#pending;
-  }
   get proposal(): Proposal | null {
     return this.#proposal;
   }
@@ -284,14 +257,9 @@ export class ActiveRun {
   get exit(): { reason: string; resumable: boolean } | null {
     return this.#exit;
   }
+  /** The verdicts of all tests so far. */
   get replay(): ReplayResult | null {
-    return this.#replay;
-  }
-  get draftReplay(): ReplayResult | null {
-    return this.#draftReplay;
-  }
-  get draft(): Thresholds {
-    return this.#draft;
+    return this.#verdicts.replay;
   }
   get drawingPaused(): boolean {
     return this.#drawingPaused;
@@ -327,97 +295,5 @@ export class ActiveRun {
   toggleDrawing(): void {
     this.#drawingPaused = !this.#drawingPaused;
     this.#draw();
-  }
-
-  /** Tries another threshold on the recorded snapshots; nothing changes until `applyDraft`. */
-  setDraft(change: Partial<Thresholds>): void {
-    const config = this.summary?.config.prelora;
-    const next = { ...this.#draft, ...change };
-    if (next.tau === config?.tau) next.tau = null;
-    if (next.zeta === config?.zeta) next.zeta = null;
-    this.#draft = next;
-    void this.#replayDraft(next);
-  }
-
-  async #replayDraft(draft: Thresholds): Promise<void> {
-    if (draft.tau === null && draft.zeta === null) {
-      this.#draftReplay = null;
-      return;
-    }
-    const settings = { ...(draft.tau !== null && { tau: draft.tau }), ...(draft.zeta !== null && { zeta: draft.zeta }) };
-    const result = await this.#api.request('replay', { runId: this.runId, settings }).catch(() => null);
-    if (this.#draft === draft) this.#draftReplay = result;
-  }
-
-  async applyDraft(): Promise<void> {
-    const { tau, zeta } = this.#draft;
-    const changes: Record<string, unknown> = {};
-    if (tau !== null) changes['prelora.tau'] = tau;
-    if (zeta !== null) changes['prelora.zeta'] = zeta;
-    if (await this.edit(changes)) this.setDraft({ tau: null, zeta: null });
-  }
-
-  /** A live edit; the toast offers the inverse edit. */
-  async edit(changes: Record<string, unknown>, extension: 'continue' | 'recompute' | 'hold' = 'continue'): Promise<boolean> {
-    const config = this.summary?.config;
-    const inverse = Object.fromEntries(Object.keys(changes).map((path) => [path, valueAt(config, path)]));
-    const done = await this.#notices.attempt(() => this.#api.request('run:edit', { runId: this.runId, changes, extension }));
-    if (!done) return false;
-    this.#notices.confirm(
-      'The change takes effect at the next step.',
-      () => void this.#api.request('run:edit', { runId: this.runId, changes: inverse }),
-    );
-    await this.catchUp();
-    return true;
-  }
-
-  pause(): Promise<boolean> {
-    return this.#control('Pausing after this step', () => this.#api.request('run:pause', { runId: this.runId }));
-  }
-  resume(): Promise<boolean> {
-    return this.#control('Resuming', () => this.#api.request('run:resume', { runId: this.runId }));
-  }
-  advance(steps: number): Promise<boolean> {
-    return this.#control(`Running ${steps} steps, then pausing`, () => this.#api.request('run:advance', { runId: this.runId, steps }));
-  }
-  stop(): Promise<boolean> {
-    return this.#control('Stopping after this step; a checkpoint is kept', () =>
-      this.#api.request('run:stop', { runId: this.runId, discard: false }),
-    );
-  }
-
-  async discard(): Promise<boolean> {
-    const done = await this.#control('Stopping; the run goes to the trash', () =>
-      this.#api.request('run:stop', { runId: this.runId, discard: true }),
-    );
-    if (done) this.#notices.confirm('Stopped and moved to the trash.', () => void this.#api.request('runs:restore', { runId: this.runId }));
-    return done;
-  }
-
-  async checkpoint(): Promise<void> {
-    await this.#notices.attempt(async () => {
-      const { step } = await this.#api.request('run:checkpoint', { runId: this.runId });
-      this.#notices.confirm(`Checkpoint written at step ${step}.`);
-    });
-  }
-
-  async note(text: string): Promise<void> {
-    await this.#notices.attempt(() => this.#api.request('run:note', { runId: this.runId, text }));
-    if (!this.#live) await this.catchUp();
-  }
-
-  async veto(): Promise<void> {
-    const turnedDown = this.#proposal?.step;
-    const isDone = await this.#notices.attempt(() => this.#api.request('switch:veto', { runId: this.runId }));
-    // The next proposal may be here before the answer.
-    if (isDone && this.#proposal?.step === turnedDown) this.#proposal = null;
-  }
-
-  async #control(words: string, action: () => Promise<unknown>): Promise<boolean> {
-    this.#pending = words;
-    const done = await this.#notices.attempt(action);
-    if (!done || !this.#live) this.#pending = null;
-    if (done && !this.#live) await this.catchUp();
-    return done;
   }
 }

@@ -184,7 +184,7 @@ it('keeps the proposal that follows an answer at once: one frame holds both, and
     new Promise((resolve) => {
       answer = resolve;
     });
-  const vetoed = run.veto();
+  const vetoed = run.controls.veto();
   api.push('switch:proposed', { runId: 'r', step: 1012, dueStep: null });
   api.push('run:frame', frame(2, 1004, 1012, { events: [event('switch-vetoed', 1004), event('ready', 1012)] }));
   answer({});
@@ -235,25 +235,25 @@ it('catches up after a lost connection', async () => {
 });
 
 it('says why it waits until the status changes', () => {
-  void run.pause();
-  expect(run.pending).toBe('Pausing after this step');
+  void run.controls.pause();
+  expect(run.controls.pending).toBe('Pausing after this step');
   api.push('run:frame', frame(1, 1000, 1010, { status: { ...statusAt(1010), status: 'paused' } }));
-  expect(run.pending).toBeNull();
+  expect(run.controls.pending).toBeNull();
 });
 
 it('tries thresholds on recorded snapshots without editing, and edits on apply', async () => {
-  run.setDraft({ tau: 0.5 });
-  await vi.waitFor(() => expect(run.draftReplay).not.toBeNull());
+  run.thresholds.set({ tau: 0.5 });
+  await vi.waitFor(() => expect(run.thresholds.replay).not.toBeNull());
   expect(api.asked.some(({ name }) => name === 'run:edit')).toBe(false);
-  await run.applyDraft();
+  await run.thresholds.apply();
   expect(api.asked.find(({ name }) => name === 'run:edit')?.arg).toMatchObject({ changes: { 'prelora.tau': 0.5 } });
-  expect(run.draft.tau).toBeNull();
+  expect(run.thresholds.draft.tau).toBeNull();
 });
 
 it('takes a draft equal to the setting off the table', () => {
-  run.setDraft({ tau: 0.5 });
-  run.setDraft({ tau: history.config.prelora.tau });
-  expect(run.draft.tau).toBeNull();
+  run.thresholds.set({ tau: 0.5 });
+  run.thresholds.set({ tau: history.config.prelora.tau });
+  expect(run.thresholds.draft.tau).toBeNull();
 });
 
 it('keeps the exit until the run goes on', async () => {

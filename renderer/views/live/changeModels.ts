@@ -3,7 +3,7 @@ import type { LineModel, LineSeries, Threshold } from '../../charts/model.ts';
 import { lowerBound } from '../../charts/series.ts';
 import { FAMILY_DASH } from '../../charts/theme.ts';
 import { formatChange, formatCount, formatPercent, unbroken } from '../../format.ts';
-import type { Thresholds } from '../../state/activeRun.svelte.ts';
+import type { Thresholds } from '../../state/thresholdDraft.svelte.ts';
 import { shownChanges } from './changes.ts';
 import { frameOf, lrSeries } from './modelParts.ts';
 import { type LiveSource, xsOfSteps } from './source.ts';

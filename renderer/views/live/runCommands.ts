@@ -12,12 +12,12 @@ export function runCommands(
       id: 'live-pause',
       title: 'Pause the run',
       hint: 'Space',
-      run: () => void run.pause(),
+      run: () => void run.controls.pause(),
       ...(!isRunning && { reason: 'it is not running' }),
     },
-    { id: 'live-resume', title: 'Resume the run', run: () => void run.resume(), ...(isRunning && { reason: 'it is running' }) },
-    { id: 'live-stop', title: 'Stop and keep the run', run: () => void run.stop() },
-    { id: 'live-checkpoint', title: 'Write a checkpoint now', run: () => void run.checkpoint() },
+    { id: 'live-resume', title: 'Resume the run', run: () => void run.controls.resume(), ...(isRunning && { reason: 'it is running' }) },
+    { id: 'live-stop', title: 'Stop and keep the run', run: () => void run.controls.stop() },
+    { id: 'live-checkpoint', title: 'Write a checkpoint now', run: () => void run.controls.checkpoint() },
     ...modules.map((module) => ({
       id: `module-${module}`,
       title: `Go to ${module}`,
@@ -44,5 +44,5 @@ export function typedEdit(run: ActiveRun, text: string): Command[] {
   if (!wanted || !(value > 0 && value <= 100)) return [];
   const title = `Edit ${wanted.sign} to ${formatChange(value)} on ${run.status?.name ?? run.runId}`;
   const reason = run.canEditThresholds ? {} : { reason: 'only until the switch' };
-  return [{ id: 'typed-edit', title, run: () => void run.edit({ [wanted.path]: value }), ...reason }];
+  return [{ id: 'typed-edit', title, run: () => void run.controls.edit({ [wanted.path]: value }), ...reason }];
 }
