@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { nativeEnvironment } from '../engine/environment.ts';
 import { findEngine } from '../engine/installed.ts';
-import { areKernelsBuilt } from '../engine/kernels.ts';
 import type { RunConfig } from '../protocol/config.ts';
+import { usesKernels } from './kernelUse.ts';
 import { childPort, type Port, workerPort } from './port.ts';
 
 /** What a trainer's environment is made for. */
@@ -41,24 +41,6 @@ export const launchTrainerThread: TrainerLauncher = () => {
   const worker = new Worker(trainerEntry(), { execArgv: [], env });
   return { port: workerPort(worker), pid: null };
 };
-
-/** Decided with the first trainer of this process. */
-let kernelsAreUsed: boolean | null = null;
-
-/**
- * TensorFlow reads once per process whether oneDNN is on, and a run's numbers depend on it: kernels that are compiled while something is
- * trained wait for the next start, so that a run with kernels always has oneDNN off.
- */
-function usesKernels(): boolean {
-  if (kernelsAreUsed !== null) return kernelsAreUsed;
-  const engine = findEngine();
-  // Without an engine nothing native is loaded: the next trainer may find one.
-  if (!engine) return true;
-  kernelsAreUsed = areKernelsBuilt(engine);
-  // The process may have been started before they were built. Here, outside any worker, native code sees it.
-  if (kernelsAreUsed) process.env.TF_ENABLE_ONEDNN_OPTS ??= nativeEnvironment({ threads: null, xla: false, engine }).TF_ENABLE_ONEDNN_OPTS;
-  return kernelsAreUsed;
-}
 
 function trainerEnvironment({ threads, xla }: TrainerNeeds): Record<string, string> {
   return nativeEnvironment({ threads, xla, engine: findEngine() });

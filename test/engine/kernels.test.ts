@@ -1,9 +1,8 @@
 /** Whether the compute kernels can be had, and the sentence that says why not; compiling and computing with them is test/compile/kernels.test.ts. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { InstalledEngine } from '../../main/engine/installed.ts';
 import { canCompileKernels, ensureKernels, whyNoKernels } from '../../main/engine/kernels.ts';
+import { onlyCompiler } from '../support/kernelEngine.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 
 const QUIET = { onProgress: () => {}, signal: new AbortController().signal };
@@ -12,17 +11,6 @@ afterEach(() => vi.unstubAllEnvs());
 
 function engine(addon: 'compiled' | 'prebuilt' = 'compiled'): InstalledEngine {
   return { folder: temporaryFolder(), addon: '', manifest: { variant: 'cpu', addon } } as InstalledEngine;
-}
-
-/** A PATH with one g++, which tells its version and ends with this code otherwise; null for none at all. */
-function onlyCompiler(code: number | null): void {
-  const folder = path.join(temporaryFolder(), 'bin');
-  mkdirSync(folder);
-  if (code !== null) writeFileSync(path.join(folder, 'g++'), `#!/bin/sh\n[ "$1" = --version ] && exit 0\nexit ${code}\n`);
-  if (code !== null) chmodSync(path.join(folder, 'g++'), 0o755);
-  vi.stubEnv('PATH', folder);
-  vi.stubEnv('CXX', '');
-  vi.stubEnv('PRELORA_KERNELS', '1');
 }
 
 test('without a compiler there are none, and the reason says so', async () => {
@@ -34,14 +22,14 @@ test('without a compiler there are none, and the reason says so', async () => {
 });
 
 test('they are compiled beside an engine that was made here, not beside a prebuilt one', async () => {
-  onlyCompiler(0);
+  onlyCompiler(true);
   expect(await canCompileKernels(engine())).toBe(true);
   expect(await canCompileKernels(engine('prebuilt'))).toBe(false);
   expect(await whyNoKernels(engine('prebuilt'))).toBe('the kernels are for CPU engines compiled here');
 });
 
 test('a failure is remembered as the reason, and not repeated at every start', async () => {
-  onlyCompiler(1);
+  onlyCompiler(false);
   const failing = engine();
   expect(await ensureKernels(failing, QUIET)).toMatch(/^g\+\+ failed/);
   expect(await canCompileKernels(failing)).toBe(false);
@@ -49,7 +37,7 @@ test('a failure is remembered as the reason, and not repeated at every start', a
 });
 
 test('that they are switched off is a reason too', async () => {
-  onlyCompiler(0);
+  onlyCompiler(true);
   vi.stubEnv('PRELORA_KERNELS', '0');
   expect(await whyNoKernels(engine())).toBe('PRELORA_KERNELS=0 is set');
 });
