@@ -31,7 +31,7 @@ const FIELD_NAMES: Record<string, string> = {
   'train.epochs': 'epochs',
 };
 
-export function fieldName(path: string): string {
+function fieldName(path: string): string {
   return FIELD_NAMES[path] ?? path;
 }
 

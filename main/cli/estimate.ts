@@ -34,7 +34,7 @@ export async function estimateCommand(args: string[], io: CommandIo): Promise<nu
 }
 
 /** The estimate as a person reads it; every predicted figure carries ≈. */
-export function describeEstimate({ parameters, full, warmup, lora, secondsEstimate, totalSteps, checkpointBytes }: Estimate): string {
+function describeEstimate({ parameters, full, warmup, lora, secondsEstimate, totalSteps, checkpointBytes }: Estimate): string {
   const rows = Object.entries({ full, warmup, lora }).flatMap(([phase, cost]) => (cost ? [phaseRow(phase, cost)] : []));
   const header = ['phase', 'trainable', 'GFLOP/image', 'weights', 'gradients', 'optimizer', 'activations', 'other', 'peak memory', 'speed'];
   const lines = [`${(parameters ?? 0).toLocaleString('en')} parameters`, formatTable(header, rows)];

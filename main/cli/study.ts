@@ -111,7 +111,7 @@ export function readSeeds(text: string): number[] {
 }
 
 /** The table of runs, the table of variants, and each variant against the first. */
-export function describeStudy({ study, runs, variants, differences }: StudyReport): string {
+function describeStudy({ study, runs, variants, differences }: StudyReport): string {
   const header = ['variant', 'seed', 'status', 'val top-1', 'best', 'epoch', 'switch', 'trainable', 'time'];
   const rows = runs.map((run) => [
     run.variant,

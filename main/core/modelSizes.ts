@@ -6,7 +6,7 @@ type ModelSettings = RunConfig['model'];
 type Geometry = 'embedDim' | 'depth' | 'numHeads' | 'patchSize';
 type SizeName = Exclude<ModelSettings['size'], 'custom'>;
 
-export const MODEL_GEOMETRY: Readonly<Record<SizeName, Readonly<Record<Geometry, number>>>> = {
+const MODEL_GEOMETRY: Readonly<Record<SizeName, Readonly<Record<Geometry, number>>>> = {
   tiny: { embedDim: 192, depth: 12, numHeads: 3, patchSize: 16 },
   small: { embedDim: 384, depth: 12, numHeads: 6, patchSize: 16 },
   base: { embedDim: 768, depth: 12, numHeads: 12, patchSize: 16 },

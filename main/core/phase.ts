@@ -273,6 +273,6 @@ export function afterEdit(state: PhaseState, step: number, before: PhaseSettings
 }
 
 /** Whether snapshots are still tested and a switch can still come. */
-export function isTesting(state: PhaseState): boolean {
+function isTesting(state: PhaseState): boolean {
   return state.phase === 'full' && state.switchStep === null;
 }

@@ -77,7 +77,7 @@ export function previewSwitch({ snapshots, present, proposed, length }: PreviewI
 }
 
 /** Everything a switch under one set of settings would be. */
-export function outlineSwitch(snapshots: readonly SnapshotRecord[], config: ResolvedConfig, length: RunLength): SwitchOutline {
+function outlineSwitch(snapshots: readonly SnapshotRecord[], config: ResolvedConfig, length: RunLength): SwitchOutline {
   const settings = phaseSettings(config, length);
   const { minStep, graceSteps, jointSteps, totalSteps } = settings;
   const full = snapshots.filter(({ phase }) => phase === 'full');

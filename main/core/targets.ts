@@ -14,7 +14,7 @@ export type ControlSettings = RunConfig['control'];
 export type Ranks = Readonly<Record<string, number>>;
 
 /** The paper adapts these; k stays unadapted and trainable. */
-export const PAPER_TARGETS: readonly Family[] = ['q', 'v', 'proj', 'fc1', 'fc2'];
+const PAPER_TARGETS: readonly Family[] = ['q', 'v', 'proj', 'fc1', 'fc2'];
 
 /** Modules of each tested family in block order; a family without modules is missing. */
 export type TestedModules = Readonly<Partial<Record<Family, readonly ModuleName[]>>>;

@@ -12,5 +12,3 @@ export const THRESHOLD_PRESETS = {
   'paper-exp2': { tau: 0.5, zeta: 2.5, source: "the paper's Exp2" },
   'paper-exp3': { tau: 0.25, zeta: 1, source: "the paper's Exp3" },
 } as const satisfies Record<string, ThresholdPreset>;
-
-export type ThresholdPresetName = keyof typeof THRESHOLD_PRESETS;

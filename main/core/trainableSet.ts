@@ -77,7 +77,7 @@ export function countInPhase(config: TrainableSetConfig, phase: Phase, ranks: Ra
 }
 
 /** Base parameters that stop at the freeze. */
-export function frozenParameters(config: TrainableSetConfig, ranks: Ranks): number {
+function frozenParameters(config: TrainableSetConfig, ranks: Ranks): number {
   const isFrozen = frozenPaths(config, ranks);
   let sum = 0;
   for (const [path, shape] of parameterShapes(config.model)) if (isFrozen(path)) sum += sizeOf(shape);

@@ -159,7 +159,7 @@ export function predictPhase(
 }
 
 /** The largest rank every target may get. */
-export function upperRanks({ prelora, model, control }: ResolvedConfig): Record<string, number> {
+function upperRanks({ prelora, model, control }: ResolvedConfig): Record<string, number> {
   if (control.action !== 'prelora') return {};
   const targets = targetModules(prelora.targetModules, model.depth);
   return Object.fromEntries(

@@ -3,31 +3,22 @@ import { openEvalBatches } from '../data/batches.ts';
 import { openDataset } from '../data/dataset.ts';
 import { chooseBackend } from '../engine/choose.ts';
 import { PreloraError } from '../protocol/reply.ts';
+import type { CheckpointName, EvaluationScores } from '../protocol/results.ts';
+import type { Phase } from '../protocol/run.ts';
 import { loadCheckpointOrOffer, newestGoodCheckpoint } from '../store/checkpointFolder.ts';
 import { readBest, readConfig, readLineage } from '../store/runFolder.ts';
-import { type AnsweredImage, Answers } from '../train/answers.ts';
+import { Answers } from '../train/answers.ts';
 import { addSums, type EvaluationSums, scoreLogits, softmax } from '../train/evaluate.ts';
 import { Evaluator } from '../train/evaluator.ts';
 import type { StartProgram, TensorState } from '../train/phaseTrainer.ts';
 import { programStarter } from '../train/runProgram.ts';
 import { type RunState, restoreCheckpoint } from '../train/runState.ts';
 
-export interface CheckpointScores {
-  step: number;
+export interface CheckpointScores extends EvaluationScores {
   epoch: number;
-  phase: string;
-  valLoss: number;
-  valTop1: number;
-  valTop5: number;
-  count: number;
-  /** Rows: true class; columns: predicted class. */
-  confusion: number[][];
-  /** Mistakes, and right answers that were nearly none; highest loss first. */
-  images: AnsweredImage[];
+  phase: Phase;
   backend: string;
 }
-
-export type CheckpointName = 'last' | 'best' | number;
 
 interface OpenCheckpoint {
   step: number;

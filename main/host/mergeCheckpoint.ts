@@ -16,7 +16,7 @@ import { Evaluator } from '../train/evaluator.ts';
 import { adaptedRanks, type RunState } from '../train/runState.ts';
 import { type CheckpointAt, type RestoredCheckpoint, restoreAt } from './evaluateCheckpoint.ts';
 
-export const MERGED_FILE = 'model.safetensors';
+const MERGED_FILE = 'model.safetensors';
 const REPORT_FILE = 'merge.json';
 
 const IMAGES = 64;

@@ -24,7 +24,7 @@ export interface PumpClock {
   later(action: () => void, ms: number): () => void;
 }
 
-export const realClock: PumpClock = {
+const realClock: PumpClock = {
   now: () => performance.now(),
   later(action, ms) {
     const timer = setTimeout(action, ms);

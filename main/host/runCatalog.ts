@@ -2,13 +2,13 @@
  * The runs below the data root, found by id: folders with a config.json. What a user adds to a finished run (name, tags, note) lies beside
  * it in annotations.json; the trash is a folder next to the runs, so that moving there and back is one rename.
  */
-import { mkdir, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { PreloraError } from '../protocol/reply.ts';
 import { StudyMembership } from '../protocol/study.ts';
 import { writeJsonAtomically } from '../store/atomicFile.ts';
-import { systemCode } from '../store/diskFault.ts';
+import { exists } from '../store/exists.ts';
 import { lockHolder } from '../store/lock.ts';
 import { CREATED_EVENT, listRunFolders, STATUS_FILE, streamRecords } from '../store/runFolder.ts';
 import { runFolderName } from '../store/runName.ts';
@@ -124,15 +124,5 @@ async function freeName(parent: string, name: string): Promise<string> {
   for (let n = 1; ; n++) {
     const candidate = path.join(parent, n === 1 ? name : `${name}-${n}`);
     if (!(await exists(candidate))) return candidate;
-  }
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await stat(file);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
-    throw error;
   }
 }

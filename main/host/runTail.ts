@@ -7,6 +7,7 @@ import { open } from 'node:fs/promises';
 import type { MetricsRecord } from '../protocol/records.ts';
 import { Phase } from '../protocol/run.ts';
 import { systemCode } from '../store/diskFault.ts';
+import { parseJson } from '../store/json.ts';
 import { RECORD_FILES, type RecordKind, type Records, recordFile } from '../store/runFolder.ts';
 
 export type NewRecords = { [K in RecordKind]: Records[K][] } & {
@@ -99,12 +100,4 @@ function isPlainMetrics(value: unknown): value is MetricsRecord {
   if (typeof line.step !== 'number' || line.step < 0 || typeof line.epoch !== 'number' || typeof line.segment !== 'number') return false;
   if (typeof line.lr !== 'number' || !Phase.options.includes(line.phase as Phase)) return false;
   return METRICS_NUMBERS.every((name) => typeof line[name] === 'number' || line[name] === null);
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }

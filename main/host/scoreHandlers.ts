@@ -4,6 +4,7 @@ import { encodePng, fileUrl, pictureUrl } from '../data/picture.ts';
 import { decodeSample, preprocessImage } from '../data/showImage.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
+import type { EvaluationScores } from '../protocol/results.ts';
 import type { EvaluationSums } from '../train/evaluate.ts';
 import { THUMBNAIL_PX } from './dataHandlers.ts';
 import type { EngineHost } from './engineHost.ts';
@@ -56,9 +57,9 @@ export function scoreHandlers(host: EngineHost): Pick<EngineHandlers, 'evaluate'
   };
 }
 
-type LiveScores = EvaluationSums & Pick<Awaited<ReturnType<EngineHandlers['evaluate']>>, 'step' | 'confusion' | 'images'>;
+type LiveScores = EvaluationSums & Pick<EvaluationScores, 'step' | 'confusion' | 'images'>;
 
-function presentScores({ step, loss, top1, top5, count, confusion, images }: LiveScores): Awaited<ReturnType<EngineHandlers['evaluate']>> {
+function presentScores({ step, loss, top1, top5, count, confusion, images }: LiveScores): EvaluationScores {
   return { step, valLoss: loss / count, valTop1: top1 / count, valTop5: top5 / count, count, confusion, images };
 }
 

@@ -5,7 +5,7 @@
 import type { MetricsRecord } from '../protocol/records.ts';
 
 /** Below this many lines nothing is left out. */
-export const METRICS_AT_MOST = 20_000;
+const METRICS_AT_MOST = 20_000;
 
 export function thinMetrics(metrics: readonly MetricsRecord[], most = METRICS_AT_MOST): MetricsRecord[] {
   if (metrics.length <= most) return [...metrics];

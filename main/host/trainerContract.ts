@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
-import { AnsweredImage, MergeReport } from '../protocol/results.ts';
+import { CheckpointName, EvaluationScores, MergeReport } from '../protocol/results.ts';
 import { Phase, type StatusFile } from '../protocol/run.ts';
 import type { RunCommand } from '../train/commands.ts';
 
@@ -13,18 +13,7 @@ const Command = z.custom<RunCommand>((value) => typeof value === 'object' && val
 const Started = z.object({ runId: z.string(), dir: z.string() });
 /** An unattended run ends where an attended one would wait for an answer, so that others get their turn. */
 const Attendance = z.object({ isAttended: z.boolean() });
-const Place = z.object({ dir: z.string(), checkpoint: z.union([z.enum(['last', 'best']), z.number().int()]) });
-
-export const Scores = z.object({
-  step: z.number(),
-  valLoss: z.number(),
-  valTop1: z.number(),
-  valTop5: z.number(),
-  count: z.number(),
-  confusion: z.array(z.array(z.number())),
-  images: z.array(AnsweredImage),
-});
-export type Scores = z.output<typeof Scores>;
+const Place = z.object({ dir: z.string(), checkpoint: CheckpointName });
 
 export const trainerRequests = {
   /** Opens the data, creates the folder (null: a new one below the runs root) and begins to train. */
@@ -34,7 +23,7 @@ export const trainerRequests = {
   /** Settles when the command was obeyed at a step boundary, or refused. */
   command: { arg: z.object({ command: Command }), result: z.unknown() },
   /** Scores a checkpoint of a run that is not being trained. */
-  evaluateCheckpoint: { arg: Place, result: Scores },
+  evaluateCheckpoint: { arg: Place, result: EvaluationScores },
   /** Class probabilities of one preprocessed image, by a checkpoint of a run that is not being trained. */
   predictCheckpoint: {
     arg: Place.extend({ patches: z.custom<Float32Array>((value) => value instanceof Float32Array) }),

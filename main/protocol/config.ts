@@ -40,7 +40,7 @@ export const FAMILIES = ['q', 'k', 'v', 'proj', 'fc1', 'fc2'] as const;
 export const Family = z.enum(FAMILIES);
 export type Family = z.output<typeof Family>;
 
-export const MODEL_SIZES = ['tiny', 'small', 'base', 'large', 'huge', 'custom'] as const;
+const MODEL_SIZES = ['tiny', 'small', 'base', 'large', 'huge', 'custom'] as const;
 
 export const ModelConfig = z.strictObject({
   size: field(

@@ -51,15 +51,6 @@ export function findField(path: string): FieldEntry | null {
   return fieldTable().find((entry) => path === entry.path || path.startsWith(`${entry.path}.`)) ?? null;
 }
 
-/** A field in two lines for a terminal: `train.lr  number 1e-7 to 1, default 0.001` and its help. Null when there is no such field. */
-export function explainField(path: string): string | null {
-  const entry = findField(path);
-  if (!entry) return null;
-  const unit = entry.unit && entry.unit !== '–' ? ` (${entry.unit})` : '';
-  const fallback = entry.default === null ? 'decided by the size, the data or the length of the run' : JSON.stringify(entry.default);
-  return `${entry.path}  ${rangeText(entry)}${unit}, default ${fallback}\n    ${entry.help}`;
-}
-
 /** Type and range in words: `a whole number from 8 to 1024`, `one of auto, manual, off`. */
 export function rangeText(entry: FieldEntry): string {
   return [...(entry.words ?? []).map((word) => `"${word}"`), plainRange(entry)].join(' or ');

@@ -10,14 +10,15 @@ import { RunConfig } from './config.ts';
 import { QueueFallback, QueueState } from './queue.ts';
 import { RecordPiece } from './recordPieces.ts';
 import {
-  AnsweredImage,
   AppDescription,
   AugmentPreview,
+  CheckpointName,
   CheckpointPlace,
   DatasetReport,
   Diagnostics,
   Distribution,
   Estimate,
+  EvaluationScores,
   InstallOutcome,
   MergeReport,
   ModelDifference,
@@ -220,25 +221,15 @@ export const engineRequests = {
   replay: { arg: z.strictObject({ runId: RunId, settings: WhatIfSettings.default({}) }), result: ReplayResult },
   /** Validation loss and accuracies now, or of a checkpoint; between steps when the run is live. */
   evaluate: {
-    arg: z.strictObject({ runId: RunId, checkpoint: z.union([z.enum(['last', 'best']), z.number().int()]).default('last') }),
-    result: z.object({
-      step: z.number(),
-      valLoss: z.number(),
-      valTop1: z.number(),
-      valTop5: z.number(),
-      count: z.number(),
-      /** Rows: true class; columns: predicted class. */
-      confusion: z.array(z.array(z.number())),
-      /** All mistakes (up to 5,000) and the 12 least certain right answers of each class; highest loss first. */
-      images: z.array(AnsweredImage),
-    }),
+    arg: z.strictObject({ runId: RunId, checkpoint: CheckpointName.default('last') }),
+    result: EvaluationScores,
   },
   /**
    * Merges the adapters of a checkpoint into their weights, on a copy in the run's folder, reads the copy back and compares its logits with
    * those of base and adapters. Throws `bad-arguments` for a checkpoint without adapters.
    */
   'run:merge': {
-    arg: z.strictObject({ runId: RunId, checkpoint: z.union([z.enum(['last', 'best']), z.number().int()]).default('last') }),
+    arg: z.strictObject({ runId: RunId, checkpoint: CheckpointName.default('last') }),
     result: MergeReport,
   },
   /** Pictures of validation images, in the order asked for; one that cannot be read is left out. */

@@ -257,6 +257,24 @@ export type Prediction = z.output<typeof Prediction>;
 export const AnsweredImage = z.object({ index: z.number(), truth: z.number(), predicted: z.number(), loss: z.number() });
 export type AnsweredImage = z.output<typeof AnsweredImage>;
 
+/** Scores over the whole validation split, accuracies as fractions. */
+export const EvaluationScores = z.object({
+  step: z.number(),
+  valLoss: z.number(),
+  valTop1: z.number(),
+  valTop5: z.number(),
+  count: z.number(),
+  /** Rows: true class; columns: predicted class. */
+  confusion: z.array(z.array(z.number())),
+  /** All mistakes (up to 5,000) and the 12 least certain right answers of each class; highest loss first. */
+  images: z.array(AnsweredImage),
+});
+export type EvaluationScores = z.output<typeof EvaluationScores>;
+
+/** Which checkpoint of a run: the newest that can be read, the best one, or that of a step. */
+export const CheckpointName = z.union([z.enum(['last', 'best']), z.number().int()]);
+export type CheckpointName = z.output<typeof CheckpointName>;
+
 /** What a file or folder of weights holds: its sizes, null where only the user knows. */
 export const StartWeightsReport = z.object({
   /** Whose they are, in words. */

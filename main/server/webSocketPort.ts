@@ -2,6 +2,7 @@
 import type { WebSocket } from 'ws';
 import { type Port, portOver } from '../host/port.ts';
 import { isRequest } from '../host/rpc.ts';
+import { parseJson } from '../store/json.ts';
 
 /** Policy violation, RFC 6455 section 7.4.1. */
 const POLICY_VIOLATION = 1008;
@@ -41,12 +42,4 @@ function rateLimit(now: () => number): () => boolean {
     left -= 1;
     return left >= 0;
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,14 +4,15 @@
  * file, manifest last, then renamed: it is complete or absent (formats.md section 12; reliability.md R3, R4).
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, open, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { PreloraError } from '../protocol/reply.ts';
 import type { Phase } from '../protocol/run.ts';
 import { CHECKPOINT_VERSION, type CheckpointManifest } from '../protocol/runFiles.ts';
 import { renameWithRetries, syncFolder } from './atomicFile.ts';
 import type { TensorParts } from './checkpointShapes.ts';
-import { diskFault, systemCode } from './diskFault.ts';
+import { diskFault } from './diskFault.ts';
+import { exists } from './exists.ts';
 import { toJson } from './json.ts';
 import { NATIVE_METADATA, safetensorsBytes, type Tensor, type TensorSource, type WrittenFile, writeSafetensors } from './safetensors.ts';
 
@@ -159,15 +160,4 @@ async function putInPlace(runDir: string, temporary: string, step: number): Prom
   await renameWithRetries(temporary, target);
   await syncFolder(path.dirname(target));
   if (replaces) await rm(aside, { recursive: true, force: true });
-}
-
-/** Whether there is anything of that name. */
-export async function exists(file: string): Promise<boolean> {
-  try {
-    await stat(file);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

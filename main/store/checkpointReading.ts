@@ -12,7 +12,7 @@ import { CHECKPOINT_VERSION, CheckpointManifest } from '../protocol/runFiles.ts'
 import { checkpointFolder, type LoadedCheckpoint, MANIFEST_FILE, manifestSha256, PARTS, STATE_FILE } from './checkpoint.ts';
 import { findShapeFault, type ShapeMap, type TensorParts } from './checkpointShapes.ts';
 import { systemCode } from './diskFault.ts';
-import { firstIssue } from './json.ts';
+import { firstIssue, parseJson } from './json.ts';
 import { readSafetensors, SafetensorsFile } from './safetensors.ts';
 
 /** The error of a checkpoint that cannot be used: what is broken, in which file. */
@@ -44,14 +44,6 @@ export async function readManifest(runDir: string, step: number): Promise<Checkp
   if (manifestSha256(value as object) !== parsed.data.sha256) throw damage('has another SHA-256 than when it was written');
   if (parsed.data.step !== step) throw damage(`tells of step ${parsed.data.step}`);
   return parsed.data;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /**

@@ -3,6 +3,15 @@
  * protocol/records.ts turn back into numbers. Plain `JSON.stringify` would write null and lose which it was.
  */
 
+/** What a text says as JSON; undefined when it is none, which no JSON text says. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** One line of JSON without a line end. `indent` spaces make it readable over several lines. */
 export function toJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, (_key, member: unknown) => (isNonFinite(member) ? String(member) : member), indent);

@@ -10,6 +10,7 @@ import { PreloraError } from '../protocol/reply.ts';
 import { LockFile } from '../protocol/runFiles.ts';
 import { temporaryName } from './atomicFile.ts';
 import { diskFault, systemCode } from './diskFault.ts';
+import { parseJson } from './json.ts';
 
 export interface RunLock {
   /** Gives the run free. Safe to repeat. */
@@ -140,14 +141,6 @@ function readLock(file: string): LockFile | null {
   const parsed = LockFile.safeParse(parseJson(text));
   if (!parsed.success) throw new PreloraError('busy', `${file} cannot be understood; delete it if no program is writing this run`);
   return parsed.data;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isStale(lock: LockFile): boolean {

@@ -32,7 +32,7 @@ function presetFolders(): PresetFolders {
 }
 
 /** Names of all presets, shipped ones first, sorted. */
-export async function presetNames(folders = presetFolders()): Promise<string[]> {
+async function presetNames(folders = presetFolders()): Promise<string[]> {
   const [shipped, own] = await Promise.all([namesIn(folders.shipped), namesIn(folders.own)]);
   return [...shipped, ...own.filter((name) => !shipped.includes(name))];
 }

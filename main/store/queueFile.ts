@@ -8,7 +8,7 @@ import { QUEUE_VERSION, QueueFile } from '../protocol/queue.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { writeJsonAtomically } from './atomicFile.ts';
 import { systemCode } from './diskFault.ts';
-import { firstIssue, type Schema } from './json.ts';
+import { firstIssue, parseJson, type Schema } from './json.ts';
 
 const FILE = 'queue.json';
 
@@ -37,12 +37,4 @@ export async function setAsideQueue(folder: string, now: Date): Promise<string> 
   const aside = path.join(folder, `queue.damaged-${now.toISOString().replaceAll(/[:.]/g, '-')}.json`);
   await rename(path.join(folder, FILE), aside);
   return aside;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

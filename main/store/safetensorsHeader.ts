@@ -7,7 +7,7 @@ import { sizeOf } from '../core/parameterShapes.ts';
 import { PreloraError } from '../protocol/reply.ts';
 
 /** Bytes per value of the types we read. Everything else is refused by name. */
-export const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2, F64: 8 } as const;
+const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2, F64: 8 } as const;
 export type Dtype = keyof typeof DTYPE_BYTES;
 
 export interface TensorEntry {

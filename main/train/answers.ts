@@ -2,15 +2,8 @@
  * What a model answered to each image of an evaluation: the confusion of classes, and the images worth looking at. Beside the sums of
  * evaluate.ts, for those who ask where a model fails; training itself needs sums only.
  */
+import type { AnsweredImage } from '../protocol/results.ts';
 import { crossEntropy } from './evaluate.ts';
-
-export interface AnsweredImage {
-  /** Place in the validation split. */
-  index: number;
-  truth: number;
-  predicted: number;
-  loss: number;
-}
 
 /** More mistakes than this are counted but not listed; a model that wrong is not cured by looking. */
 const MISTAKES = 5000;

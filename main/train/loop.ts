@@ -27,7 +27,7 @@ import { isOutOfMemory } from '../engine/outOfMemory.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { MemoryShortage, SnapshotRecord } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import type { RunStatus } from '../protocol/run.ts';
+import type { Phase, RunStatus } from '../protocol/run.ts';
 import { isDiskFault } from '../store/diskFault.ts';
 import type { RunStore } from '../store/runStore.ts';
 import { Checkpoints } from './checkpoints.ts';
@@ -442,7 +442,7 @@ export class TrainingRun {
     this.recorder.event({ kind, step: this.state.step, by, detail }, this.state.segment);
   }
 
-  #place(): { step: number; epoch: number; phase: 'full' | 'warmup' | 'lora'; segment: number } {
+  #place(): { step: number; epoch: number; phase: Phase; segment: number } {
     const { step, stepsPerEpoch, phase, segment } = this.state;
     // The phase an update began in; the phase moves only after the records of its boundary are written.
     return { step, epoch: step / stepsPerEpoch, phase: phase.phase, segment };

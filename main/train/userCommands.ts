@@ -7,7 +7,8 @@ import { epochSteps } from '../core/duration.ts';
 import { afterEdit, type Deferral, defer, freezeNow, trigger, veto } from '../core/phase.ts';
 import { assignRanks, type RankAssignment } from '../core/rankAssignment.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import { type AnsweredImage, Answers } from './answers.ts';
+import type { EvaluationScores } from '../protocol/results.ts';
+import { Answers } from './answers.ts';
 import type { DeferUntil, QueuedCommand, RunCommand } from './commands.ts';
 import { type EvaluationSums, softmax } from './evaluate.ts';
 import { editConfig } from './liveEdit.ts';
@@ -87,7 +88,7 @@ async function obey(run: TrainingRun, command: RunCommand): Promise<unknown> {
 }
 
 /** The scores of this moment, with confusion and the images behind it. */
-async function evaluateNow(run: TrainingRun): Promise<EvaluationSums & { step: number; confusion: number[][]; images: AnsweredImage[] }> {
+async function evaluateNow(run: TrainingRun): Promise<EvaluationSums & Pick<EvaluationScores, 'step' | 'confusion' | 'images'>> {
   const answers = new Answers(run.config.model.numClasses);
   const sums = await run.evaluate((logits, batch) => answers.add(logits, batch));
   return { ...sums, step: run.state.step, confusion: answers.confusion, images: answers.images() };

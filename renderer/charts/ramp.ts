@@ -53,7 +53,7 @@ export function ramp(from: string, to: string, count: number): string[] {
 }
 
 /** Relative luminance, 0…1. */
-export function luminance(hex: string): number {
+function luminance(hex: string): number {
   const [r, g, b] = parseHex(hex);
   return 0.2126 * toLinear(r / 255) + 0.7152 * toLinear(g / 255) + 0.0722 * toLinear(b / 255);
 }

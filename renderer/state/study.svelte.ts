@@ -128,7 +128,7 @@ export class Study {
 }
 
 /** `0, 1, 2` or `0-4` as numbers; null when it is neither. */
-export function parseSeeds(text: string): number[] | null {
+function parseSeeds(text: string): number[] | null {
   const parts = text.split(',').map((part) => /^\s*(\d{1,9})(?:\s*-\s*(\d{1,9}))?\s*$/.exec(part));
   const seeds: number[] = [];
   for (const match of parts) {

@@ -9,7 +9,7 @@ import { editDistance, nearestName } from '../../main/core/nearestName.ts';
 import { parseConfig, resolveConfig, resolveWithData } from '../../main/core/resolveConfig.ts';
 import { parseSet } from '../../main/core/setArgument.ts';
 import { THRESHOLD_PRESETS } from '../../main/core/thresholdPresets.ts';
-import { explainField, fieldTable, findField } from '../../main/protocol/fieldTable.ts';
+import { fieldTable, findField } from '../../main/protocol/fieldTable.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
 import { resolvedConfig } from './support.ts';
 
@@ -323,13 +323,6 @@ describe('the table of fields', () => {
     ['data.source', { type: 'text' }],
   ])('%s', (path, entry) => {
     expect(findField(path)).toMatchObject(entry);
-  });
-
-  it('explains a field in words', () => {
-    expect(explainField('prelora.tau')).toBe(
-      "prelora.tau  a number above 0 to 100 (% per snapshot interval), default 1\n    Every family's mean weight change must be below this.",
-    );
-    expect(explainField('train.nothing')).toBeNull();
   });
 });
 

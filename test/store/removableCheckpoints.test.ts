@@ -1,7 +1,8 @@
 /** Clearing away checkpoints: never the last, the best or a pinned one; what an undo left behind counts as abandoned. */
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { checkpointFolder, exists } from '../../main/store/checkpoint.ts';
+import { checkpointFolder } from '../../main/store/checkpoint.ts';
+import { exists } from '../../main/store/exists.ts';
 import { checkpointSpace, removeCheckpoints } from '../../main/store/removableCheckpoints.ts';
 import { createRun, type RunStore } from '../../main/store/runStore.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';

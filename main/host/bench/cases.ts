@@ -7,7 +7,7 @@ import type { Phase } from '../../protocol/run.ts';
 import type { MeasuredSetup } from '../phaseOnNoise.ts';
 
 /** Rank of every adapter in the LoRA phase, on all six families. */
-export const BENCH_RANK = 8;
+const BENCH_RANK = 8;
 
 type Geometry = Pick<ModelShape, 'embedDim' | 'depth' | 'numHeads' | 'imageSize' | 'patchSize' | 'numClasses'>;
 

@@ -159,7 +159,7 @@ async function measureScaling(options: BenchOptions, result: BenchResult): Promi
 }
 
 /** One fit per axis through the base and its neighbours. */
-export function exponentsOf(rows: readonly ScalingRow[]): ScalingResult['exponents'] {
+function exponentsOf(rows: readonly ScalingRow[]): ScalingResult['exponents'] {
   const { baseSizes } = scaledCases();
   const base = rows.find(({ axis }) => axis === null);
   const exponent = (axis: ScaledAxis, y: (measured: Measured) => number): number => {

@@ -9,6 +9,7 @@ import { strToU8, zipSync } from 'fflate';
 import { engineStatus } from '../../engine/install.ts';
 import { nvidiaDevices } from '../../engine/tensorflow.ts';
 import type { DiagnosticsFile } from '../../protocol/results.ts';
+import { parseJson } from '../../store/json.ts';
 import { resourcesFolder } from '../../store/paths.ts';
 import { CONFIG_FILE, DATA_REPORT_FILE, RECORD_FILES, type RecordKind, recordFile, STATUS_FILE } from '../../store/runFolder.ts';
 import { programVersion } from '../programVersion.ts';
@@ -122,14 +123,6 @@ function maskLines(text: string, most: number, mask: Mask): string {
       return value === undefined ? mask.text(line) : JSON.stringify(mask.value(value));
     });
   return lines.join('\n');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Names and sizes: a missing or empty file is often the whole story. */

@@ -108,7 +108,7 @@ export function lossChangeModel(source: LiveSource, { draft, setDraft }: Thresho
 }
 
 /** Share by which the learning rate fell over the last test window, 0…1; null when it cannot be told. */
-export function lrFall({ records: { metrics, snapshots } }: Pick<LiveSource, 'records'>, windowSize: number): number | null {
+function lrFall({ records: { metrics, snapshots } }: Pick<LiveSource, 'records'>, windowSize: number): number | null {
   const from = snapshots.at(-windowSize)?.step;
   const to = snapshots.at(-1)?.step;
   if (from === undefined || to === undefined) return null;
