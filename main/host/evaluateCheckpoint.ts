@@ -10,9 +10,10 @@ import { readBest, readConfig, readLineage } from '../store/runFolder.ts';
 import { Answers } from '../train/answers.ts';
 import { addSums, type EvaluationSums, scoreLogits, softmax } from '../train/evaluate.ts';
 import { Evaluator } from '../train/evaluator.ts';
-import type { StartProgram, TensorState } from '../train/phaseTrainer.ts';
+import type { StartProgram } from '../train/phaseTrainer.ts';
 import { programStarter } from '../train/runProgram.ts';
 import { type RunState, restoreCheckpoint } from '../train/runState.ts';
+import type { TensorState } from '../train/tensorState.ts';
 
 export interface CheckpointScores extends EvaluationScores {
   epoch: number;

@@ -9,9 +9,10 @@ import { alphaOf } from '../core/rankAssignment.ts';
 import type { ChosenBackend } from '../engine/choose.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { Phase } from '../protocol/run.ts';
-import { type AdaptedRanks, PhaseTrainer, type TensorState, type TrainingBatch, type UpdateResult } from '../train/phaseTrainer.ts';
+import { type AdaptedRanks, PhaseTrainer, type TrainingBatch, type UpdateResult } from '../train/phaseTrainer.ts';
 import { programStarter } from '../train/runProgram.ts';
 import { freezeState, initialState, switchState } from '../train/switchPhase.ts';
+import type { TensorState } from '../train/tensorState.ts';
 
 /** What decides a measurement. `config` is resolved; `ranks` are those of the switch, not looked at in phase full. */
 export interface MeasuredSetup {

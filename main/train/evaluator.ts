@@ -4,9 +4,10 @@
  */
 import type { CompiledProgram } from '../compile/program.ts';
 import { patchDim, tokenCount } from '../core/parameterShapes.ts';
-import type { StartProgram, TensorState } from './phaseTrainer.ts';
+import type { StartProgram } from './phaseTrainer.ts';
 import { averageVariable, createEvaluation } from './program.ts';
 import { adaptedRanks, type RunState } from './runState.ts';
+import type { TensorState } from './tensorState.ts';
 
 export class Evaluator {
   readonly batch: number;

@@ -1,12 +1,11 @@
 /**
  * A run from its first update to its last, in plain order: the file to read first. At each step boundary things happen in the order that
  * method.md section 5 fixes. What a boundary needs lies beside this file: phaseTrainer.ts (the update), core/phase.ts (decisions),
- * runState.ts and checkpoints.ts (what is kept, and when), recorder.ts (files and listeners), userCommands.ts (what the user asks).
+ * runState.ts and checkpoints.ts (what is kept, and when), recorder.ts (files and listeners), userCommands.ts (what the user asks),
+ * failure.ts (what is left behind when a step throws).
  */
-import os from 'node:os';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { durationSteps } from '../core/duration.ts';
-import { memoryShortage, shortageWords } from '../core/memoryShortage.ts';
 import {
   afterSnapshot,
   applyFreeze,
@@ -23,22 +22,21 @@ import { countInPhase } from '../core/trainableSet.ts';
 import { type Batch, type EvalBatch, openEvalBatches, openTrainBatches, type TrainBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { ChosenBackend } from '../engine/choose.ts';
-import { isOutOfMemory } from '../engine/outOfMemory.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { MemoryShortage, SnapshotRecord } from '../protocol/records.ts';
-import { PreloraError } from '../protocol/reply.ts';
 import type { Phase, RunStatus } from '../protocol/run.ts';
-import { isDiskFault } from '../store/diskFault.ts';
 import type { RunStore } from '../store/runStore.ts';
 import { Checkpoints } from './checkpoints.ts';
 import type { CommandQueue } from './commands.ts';
 import { addSums, type EvaluationSums, scoreLogits } from './evaluate.ts';
+import { recordFailure } from './failure.ts';
 import { PhaseHistory } from './phaseHistory.ts';
-import { DivergedError, PhaseTrainer, type StartProgram, type TensorState, type UpdateResult } from './phaseTrainer.ts';
+import { DivergedError, PhaseTrainer, type StartProgram, type UpdateResult } from './phaseTrainer.ts';
 import { Recorder, type RunListener } from './recorder.ts';
 import { adaptedRanks, type RunState } from './runState.ts';
 import { statusFile } from './statusFile.ts';
 import { freezeState, resetOptimizer, switchState } from './switchPhase.ts';
+import type { TensorState } from './tensorState.ts';
 import { obeyCommands, waitWhilePaused } from './userCommands.ts';
 
 export interface TrainingRunOptions {
@@ -103,9 +101,7 @@ export class TrainingRun {
       while (this.state.step < this.state.totalSteps && !this.stopRequested) await this.#oneStep();
       return await this.#end();
     } catch (error) {
-      const fault = isOutOfMemory(error) ? this.#shortOfMemory() : error;
-      await this.#recordFailure(fault);
-      throw fault;
+      throw await recordFailure(this, error);
     } finally {
       await this.#batches.close();
       this.trainer.dispose();
@@ -397,33 +393,6 @@ export class TrainingRun {
     await this.writeStatus({ now: true });
     this.options.store.sync();
     return end;
-  }
-
-  /**
-   * Leaves the reason in status.json, and after an expected error (data that cannot be read any more) a checkpoint. Best effort: when the disk is
-   * what failed, there is nothing to write to.
-   */
-  async #recordFailure(error: unknown): Promise<void> {
-    this.status = 'failed';
-    this.message = error instanceof Error ? error.message : String(error);
-    // An update that ran out of memory may have moved some weights and not others.
-    const isWhole = error instanceof PreloraError && !isDiskFault(error) && this.shortage === null;
-    if (isWhole) await this.checkpoints.save().catch(() => false);
-    try {
-      this.journal('failed', 'program', { message: this.message, ...(this.shortage && { memory: this.shortage }) });
-      await this.writeStatus({ now: true });
-    } catch (fault) {
-      console.error('the failure could not be recorded:', fault);
-    }
-  }
-
-  /** Names the micro-batch that would have fitted. */
-  #shortOfMemory(): PreloraError {
-    const ranks = Object.fromEntries(this.state.ranks.map(({ module, rank }) => [module, rank]));
-    const isOnGpu = /gpu|cuda/i.test(this.options.backend.device);
-    const available = isOnGpu ? null : os.freemem() + process.memoryUsage.rss();
-    this.shortage = memoryShortage(this.config, this.state.phase.phase, ranks, available);
-    return new PreloraError('out-of-memory', shortageWords(this.shortage), 'train.microBatch');
   }
 
   /** Takes a decision over and journals what came with it. */

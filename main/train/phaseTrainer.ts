@@ -12,9 +12,11 @@ import type { ResolvedConfig } from '../protocol/config.ts';
 import type { Phase } from '../protocol/run.ts';
 import { adamWFeeds, groupByUpdateCount, type UpdateGroups } from './adamw.ts';
 import { countCorrect } from './evaluate.ts';
+import { COLLECTED_BYTES, firstValues } from './firstValues.ts';
 import { previousVariable } from './norms.ts';
-import { averageVariable, createProbe, createProgram, gradientVariable, type PhaseProgramSetup } from './program.ts';
+import { averageVariable, createProbe, createProgram, type PhaseProgramSetup } from './program.ts';
 import { drawRandomInputs, randomInputs } from './randomInputs.ts';
+import type { TensorState } from './tensorState.ts';
 
 /** A micro-batch as the data pipeline hands it over. */
 export interface TrainingBatch {
@@ -23,20 +25,6 @@ export interface TrainingBatch {
   patches: Float32Array;
   /** [count, C], rows sum to 1 */
   targets: Float32Array;
-}
-
-/** Tensors of a run outside any backend; what a checkpoint holds. */
-export interface TensorState {
-  /** Parameters by path, adapters included. */
-  parameters: Map<string, HostTensor>;
-  /** `m/{path}` and `v/{path}` of what trains now. */
-  moments: Map<string, HostTensor>;
-  /** t of every trainable parameter. */
-  updateCounts: Map<string, number>;
-  /** Effective weight of every module at the last snapshot; null before the first, and when distances are not tracked. */
-  previous: Map<string, HostTensor> | null;
-  /** Averaged copies by path; null when none are kept. */
-  average: Map<string, HostTensor> | null;
 }
 
 export type AdaptedRanks = ReadonlyMap<string, { rank: number; alpha: number }>;
@@ -60,9 +48,6 @@ export class DivergedError extends Error {
     super(`${tensor} is not finite`);
   }
 }
-
-/** Host arrays of this size are worth a garbage collection of a tenth of a second. */
-const COLLECTED_BYTES = 256 * 1024 * 1024;
 
 export type StartProgram = (program: ReturnType<typeof createProgram>) => CompiledProgram;
 
@@ -106,7 +91,7 @@ export class PhaseTrainer {
     this.isCompiled = this.#program.isCompiled;
     this.#hasPrevious = options.state.previous !== null;
     this.#firstBytes = bytesOf(options.state.parameters);
-    this.#program.writeVariables(collecting(initialValues(this.#setup, options.state)));
+    this.#program.writeVariables(firstValues(this.#setup, options.state));
   }
 
   /** Parameters that get gradients. */
@@ -147,6 +132,7 @@ export class PhaseTrainer {
     if (this.#setup.emaDecay > 0) this.#program.call('average', {});
     return { ...sums, count, ...this.#gradientNorms(gradSquares as HostArray) };
   }
+
   /** Logits `[count, C]` of the evaluated weights: the averaged copy where one is kept. At most `evalBatch` images. */
   logits({ count, patches }: { count: number; patches: Float32Array }): Float32Array {
     const fed = padded(patches, this.#setup.evalBatch * valuesPerImage(this.#setup.model));
@@ -280,54 +266,12 @@ function programSetup({ config, phase, ranks, state }: PhaseTrainerOptions, grou
   };
 }
 
-/** First values of every variable of the program; empties the state. */
-function* initialValues(setup: PhaseProgramSetup, state: TensorState): Generator<readonly [string, HostArray | 'zeros']> {
-  const trainable = new Set(setup.trainable);
-  for (const path of setup.shapes.keys()) {
-    const { data } = tensorOf(state.parameters, path);
-    yield [path, data];
-    if (setup.emaDecay > 0 && trainable.has(path)) yield [averageVariable(path), state.average?.get(path)?.data ?? data];
-    state.parameters.delete(path);
-    state.average?.delete(path);
-  }
-  for (const path of trainable) {
-    if (setup.accumulates) yield [gradientVariable(path), 'zeros'];
-    for (const moment of [`m/${path}`, `v/${path}`]) {
-      yield [moment, state.moments.get(moment)?.data ?? 'zeros'];
-      state.moments.delete(moment);
-    }
-  }
-  if (!setup.tracksDisplacement) return;
-  for (const module of setup.modules) {
-    yield [previousVariable(module), state.previous?.get(module)?.data ?? 'zeros'];
-    state.previous?.delete(module);
-  }
-}
-
-/** Passes entries on, and has the garbage collected whenever so much has been passed that holding it would count. */
-function* collecting(entries: Iterable<readonly [string, HostArray | 'zeros']>): Generator<readonly [string, HostArray | 'zeros']> {
-  let passed = 0;
-  for (const entry of entries) {
-    yield entry;
-    passed += entry[1] === 'zeros' ? 0 : entry[1].byteLength;
-    if (passed < COLLECTED_BYTES) continue;
-    collectGarbage();
-    passed = 0;
-  }
-}
-
 function valuesPerImage(model: ResolvedConfig['model']): number {
   return (tokenCount(model) - 1) * patchDim(model);
 }
 
 function bytesOf(tensors: ReadonlyMap<string, HostTensor>): number {
   return [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-}
-
-function tensorOf(tensors: ReadonlyMap<string, HostTensor>, path: string): HostTensor {
-  const tensor = tensors.get(path);
-  if (!tensor) throw new Error(`the state has no tensor ${path}`);
-  return tensor;
 }
 
 /** The values followed by zeros up to `size`; the same array when it is full already. */

@@ -11,7 +11,8 @@ import type { RankReason } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { PhaseSummary } from '../protocol/results.ts';
 import type { CheckpointContent, LoadedCheckpoint } from '../store/checkpoint.ts';
-import type { AdaptedRanks, TensorState } from './phaseTrainer.ts';
+import type { AdaptedRanks } from './phaseTrainer.ts';
+import type { TensorState } from './tensorState.ts';
 
 export interface RunState {
   /** Updates applied so far. */

@@ -20,11 +20,11 @@ import { defaultRunName, runFolderName } from '../store/runName.ts';
 import { createRun, openRun, type RunStore } from '../store/runStore.ts';
 import { CommandQueue } from './commands.ts';
 import { TrainingRun } from './loop.ts';
-import type { TensorState } from './phaseTrainer.ts';
 import type { RunListener } from './recorder.ts';
 import { programStarter } from './runProgram.ts';
 import { initialRunState, type RunState, restoreCheckpoint } from './runState.ts';
 import { initialState } from './switchPhase.ts';
+import type { TensorState } from './tensorState.ts';
 
 export interface StartRunOptions {
   listener?: RunListener;

@@ -7,7 +7,8 @@ import { initialAdapters } from '../lora/inject.ts';
 import { initialParameters } from '../model/init.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import type { Phase } from '../protocol/run.ts';
-import type { AdaptedRanks, TensorState } from './phaseTrainer.ts';
+import type { AdaptedRanks } from './phaseTrainer.ts';
+import type { TensorState } from './tensorState.ts';
 
 /** Fresh weights and an empty optimizer: the state at step 0. */
 export function initialState(config: ResolvedConfig): TensorState {
