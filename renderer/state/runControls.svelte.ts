@@ -45,9 +45,8 @@ export class RunControls {
     const inverse = Object.fromEntries(Object.keys(changes).map((path) => [path, valueAt(config, path)]));
     const done = await this.#notices.attempt(() => this.#api.request('run:edit', { runId: this.#run.runId, changes, extension }));
     if (!done) return false;
-    this.#notices.confirm(
-      'The change takes effect at the next step.',
-      () => void this.#api.request('run:edit', { runId: this.#run.runId, changes: inverse }),
+    this.#notices.confirm('The change takes effect at the next step.', () =>
+      this.#takeBack(() => this.#api.request('run:edit', { runId: this.#run.runId, changes: inverse })),
     );
     await this.#run.catchUp();
     return true;
@@ -72,8 +71,11 @@ export class RunControls {
     const done = await this.#control('Stopping; the run goes to the trash', () =>
       this.#api.request('run:stop', { runId: this.#run.runId, discard: true }),
     );
-    if (done)
-      this.#notices.confirm('Stopped and moved to the trash.', () => void this.#api.request('runs:restore', { runId: this.#run.runId }));
+    if (done) {
+      this.#notices.confirm('Stopped and moved to the trash.', () =>
+        this.#takeBack(() => this.#api.request('runs:restore', { runId: this.#run.runId })),
+      );
+    }
     return done;
   }
 
@@ -94,6 +96,11 @@ export class RunControls {
     const turnedDown = this.#run.proposal;
     const isDone = await this.#notices.attempt(() => this.#api.request('switch:veto', { runId: this.#run.runId }));
     if (isDone && turnedDown) this.#run.closeProposal(turnedDown);
+  }
+
+  /** A way back that fails says so. */
+  async #takeBack(action: () => Promise<unknown>): Promise<void> {
+    await this.#notices.attempt(action);
   }
 
   async #control(words: string, action: () => Promise<unknown>): Promise<boolean> {

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { PreloraError } from '../../main/protocol/reply.ts';
 import type { LockFile } from '../../main/protocol/runFiles.ts';
 import { acquireLock, lockHolder, releaseOwnLock } from '../../main/store/lock.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
@@ -89,8 +90,9 @@ test('a lock that cannot be understood is not overridden', () => {
 test('a lock that a dead worker of this process left can be released', () => {
   const dir = temporaryFolder();
   acquireLock(dir);
+  expect(() => acquireLock(dir)).toThrow(PreloraError);
   releaseOwnLock(dir);
-  acquireLock(dir);
+  expect(() => acquireLock(dir)).not.toThrow();
 });
 
 test('releasing never removes the lock of a later holder', () => {

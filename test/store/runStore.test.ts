@@ -80,7 +80,7 @@ test('a run killed before its config was complete can be created again', async (
   writeFileSync(path.join(dir, '.config.json.999999.0123abcd.tmp'), '{"sche');
   const store = await createRun({ dir, config: tinyRunConfig });
   store.close();
-  await reopen(dir);
+  expect((await reopen(dir)).config).toEqual(store.config);
 });
 
 test('a run killed before its first journal record opens, and gets its id then', async () => {
