@@ -6,10 +6,12 @@ export interface ModulePlace {
   family: Family;
 }
 
+/** The path of a module; `layer` from 0. */
 export function moduleName(layer: number, family: Family): string {
   return `blocks.${layer}.${family === 'fc1' || family === 'fc2' ? 'mlp' : 'attn'}.${family}`;
 }
 
+/** Layer and family of a module's path; null where it is none. */
 export function placeOf(module: string): ModulePlace | null {
   const match = /^blocks\.(\d+)\.(?:attn|mlp)\.(q|k|v|proj|fc1|fc2)$/.exec(module);
   return match ? { layer: Number(match[1]), family: match[2] as Family } : null;

@@ -27,6 +27,7 @@ export async function evalCommand(args: string[], io: CommandIo): Promise<number
   return 0;
 }
 
+/** The value of `--checkpoint`. Throws `bad-arguments`. */
 export function readCheckpoint(text: string): 'last' | 'best' | number {
   if (text === 'last' || text === 'best') return text;
   if (/^\d+$/.test(text)) return Number(text);

@@ -63,6 +63,7 @@ export function judge(window: Pick<Verdict, 'step' | 'snapshots' | 'comparisons'
   return { ...window, windowSize, tau, zeta, weightsOk, lossOk, passes: weightsOk && lossOk, everyModuleBelowTau };
 }
 
+/** The verdict with the sentence that journal, page and command line all say. */
 export function withWords(verdict: Verdict): ConvergenceReport {
   return { ...verdict, words: convergenceWords(verdict) };
 }

@@ -74,6 +74,7 @@ export interface Outcome {
   events: PhaseEvent[];
 }
 
+/** The state at step 0: all weights train, nothing is known of the loss or the norms. */
 export function initialPhaseState(): PhaseState {
   return {
     phase: 'full',
@@ -253,6 +254,7 @@ export function freezeDue(state: PhaseState, step: number, settings: PhaseSettin
   return state.freezeRequested || step - state.switchStep >= settings.jointSteps;
 }
 
+/** The base freezes at `step`: from here on adapters and declared extras alone train. For a boundary at which `freezeDue` holds. */
 export function applyFreeze(state: PhaseState, step: number): Outcome {
   const by = state.freezeRequested ? 'user' : 'rule';
   return {

@@ -60,6 +60,7 @@ export interface SwitchPreview extends SwitchOutline {
   };
 }
 
+/** What a switch now would be under `proposed`: rule, ranks and costs, and how they differ from phase full and from the present settings. */
 export function previewSwitch({ snapshots, present, proposed, length }: PreviewInput): SwitchPreview {
   const outline = outlineSwitch(snapshots, proposed, length);
   const presently = outlineSwitch(snapshots, present, length);

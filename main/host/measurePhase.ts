@@ -15,6 +15,7 @@ export interface MeasuredPhase {
 /** Throughput leaves out the first two. */
 const WARM_UP_STEPS = 2;
 
+/** Times `steps` updates of the phase after the warm-up ones. Throws what the backend throws. */
 export async function measurePhase({ steps, ...setup }: MeasuredSetup & { steps: number }): Promise<MeasuredPhase> {
   const noise = new PhaseOnNoise(setup, await chooseBackend(setup.config.engine));
   try {

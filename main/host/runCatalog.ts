@@ -91,6 +91,7 @@ export async function annotateRun(dir: string, changes: Partial<Annotations>): P
   await writeJsonAtomically(path.join(dir, ANNOTATIONS_FILE), { ...(await readAnnotations(dir)), ...changes });
 }
 
+/** What is noted beside the run in `dir`; nothing where the file is missing or spoilt. */
 export async function readAnnotations(dir: string): Promise<Annotations> {
   const text = await readFile(path.join(dir, ANNOTATIONS_FILE), 'utf8').catch(() => '{}');
   try {

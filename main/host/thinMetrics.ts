@@ -7,6 +7,7 @@ import type { MetricsRecord } from '../protocol/records.ts';
 /** Below this many lines nothing is left out. */
 const METRICS_AT_MOST = 20_000;
 
+/** At most about `most` of the lines, in their order. */
 export function thinMetrics(metrics: readonly MetricsRecord[], most = METRICS_AT_MOST): MetricsRecord[] {
   if (metrics.length <= most) return [...metrics];
   const stretch = Math.ceil((2 * metrics.length) / most);

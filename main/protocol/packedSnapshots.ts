@@ -25,6 +25,7 @@ export const NORMS = ModuleNorms.keyof().options;
 /** Snapshots per piece: small enough to unpack between two frames. */
 export const PIECE = 64;
 
+/** A snapshot without its norms. */
 export function headOf({ step, epoch, phase, segment, loss }: SnapshotRecord): SnapshotHead {
   return { step, epoch, phase, segment, loss };
 }

@@ -38,10 +38,12 @@ export const MANIFEST_FILE = 'manifest.json';
 /** Room that must stay free beyond what is written: the records that follow, and what file systems keep for themselves. */
 const FREE_SPACE_FACTOR = 1.1;
 
+/** Where a run keeps its checkpoints; it need not exist yet. */
 export function checkpointsFolder(runDir: string): string {
   return path.join(runDir, 'checkpoints');
 }
 
+/** Where the checkpoint of a step lies, or would. */
 export function checkpointFolder(runDir: string, step: number): string {
   return path.join(checkpointsFolder(runDir), `step-${step}`);
 }

@@ -32,6 +32,7 @@ export function liveRecords(starts: readonly SegmentStart[]): IsLive {
   return (record) => record.step <= (lastLiveStep.get(record.segment) ?? -1);
 }
 
+/** The segment that is being written; 0 for a run that was never undone or resumed from an older checkpoint. */
 export function newestSegment(starts: readonly SegmentStart[]): number {
   return Math.max(0, ...starts.map(({ segment }) => segment));
 }

@@ -27,6 +27,7 @@ export async function readQueue(folder: string): Promise<QueueFile> {
   throw new PreloraError('run-damaged', `${file}: ${firstIssue(parsed.error.issues)}`);
 }
 
+/** Replaces the queue as a whole. Throws `disk-full` or `not-writable` and leaves the old one. */
 export async function writeQueue(folder: string, queue: QueueFile): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeJsonAtomically(path.join(folder, FILE), queue);

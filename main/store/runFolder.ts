@@ -43,6 +43,7 @@ export const SEGMENT_EVENT = 'segment';
 /** Kind of the journal's first record; `detail.runId` names the run. */
 export const CREATED_EVENT = 'created';
 
+/** The file of a kind of record; it need not exist yet. */
 export function recordFile(runDir: string, kind: RecordKind): string {
   return path.join(runDir, RECORD_FILES[kind].name);
 }

@@ -83,10 +83,12 @@ function programVariables(setup: PhaseProgramSetup): Record<string, TensorSpec> 
   return variables;
 }
 
+/** Name of the variable that sums a parameter's gradient over micro-batches. */
 export function gradientVariable(path: string): string {
   return `gradient/${path}`;
 }
 
+/** Name of the variable that holds a parameter's moving average. */
 export function averageVariable(path: string): string {
   return `average/${path}`;
 }

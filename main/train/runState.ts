@@ -39,6 +39,7 @@ export interface RunState {
   engine: { backend: string; version: string; threads: number; compiled: boolean };
 }
 
+/** The state before the first update. `stepsPerEpoch` follows from the data, `engine` is what computes it. */
 export function initialRunState(config: ResolvedConfig, stepsPerEpoch: number, engine: RunState['engine']): RunState {
   return {
     step: 0,

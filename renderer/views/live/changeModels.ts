@@ -9,11 +9,14 @@ import { frameOf, lrSeries } from './modelParts.ts';
 import { type LiveSource, xsOfSteps } from './source.ts';
 
 export interface ThresholdHooks {
+  /** Thresholds being tried. */
   draft: Thresholds;
+  /** Called while a threshold is dragged or moved by keys; null where none can be tried. */
   setDraft: ((change: Partial<Thresholds>) => void) | null;
 }
 
-export function changeModel(source: LiveSource, { draft, setDraft }: ThresholdHooks, withLr: boolean): LineModel {
+/** Mean change per family and interval, percent, against τ; with `showsLr` the learning rate beneath. */
+export function changeModel(source: LiveSource, { draft, setDraft, showsLr = false }: ThresholdHooks & { showsLr?: boolean }): LineModel {
   const changes = shownChanges(source);
   const { tau } = source.config.prelora;
   const limit = draft.tau ?? tau;
@@ -28,7 +31,7 @@ export function changeModel(source: LiveSource, { draft, setDraft }: ThresholdHo
       format: (value) => formatChange(value, limit),
     }),
   );
-  if (withLr) series.push(lrSeries(source));
+  if (showsLr) series.push(lrSeries(source));
   return {
     ...frameOf(source),
     logY: source.logChange,
@@ -76,6 +79,7 @@ export function verdictWords(source: LiveSource): string {
   return unbroken(`Test: ${changeSummary(source, tau)} ${loss}.`);
 }
 
+/** Change of the mean training loss per interval, percent, against ζ. */
 export function lossChangeModel(source: LiveSource, { draft, setDraft }: ThresholdHooks): LineModel {
   const changes = shownChanges(source);
   const xs = xsOfSteps(source, changes.steps);

@@ -36,6 +36,7 @@ interface Grown {
 
 const shown = new WeakMap<Snapshots, Grown>();
 
+/** The changes on show, tested ones and after the switch untested ones. Its columns grow in place: they are made anew only with new verdicts. */
 export function shownChanges({ replay, records: { snapshots }, config, status }: LiveSource): ShownChanges {
   const metric = config.prelora.normMetric;
   let grown = shown.get(snapshots);

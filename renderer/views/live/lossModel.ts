@@ -28,6 +28,7 @@ const EPOCH_CURVES: readonly EpochCurve[] = [
   },
 ];
 
+/** Losses on the left axis, accuracies on the right one. */
 export function lossModel(source: LiveSource): LineModel {
   const { best } = source.status;
   return {

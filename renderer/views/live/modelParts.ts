@@ -5,6 +5,7 @@ import { eventWords, markerLetter } from '../../journal.ts';
 import type { MetricName } from '../../state/records.ts';
 import { formatX, type LiveSource, xOfStep } from './source.ts';
 
+/** The journal's events that have a flag, in x units. */
 export function markersOf(source: LiveSource): Marker[] {
   return source.records.events.flatMap((event) => {
     const letter = markerLetter(event.kind);
@@ -41,6 +42,7 @@ export function rawAndSmooth(source: LiveSource, name: MetricName, look: Omit<Li
   ];
 }
 
+/** The learning rate beneath other curves, on a scale of its own. */
 export function lrSeries(source: LiveSource): LineSeries {
   return {
     key: 'lr',

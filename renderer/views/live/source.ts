@@ -60,6 +60,7 @@ export function fullRange(source: AxisSource): [number, number] {
   return [0, Math.max(xOfStep(source, source.status.step), 1e-9)];
 }
 
+/** How a value of the axis is said: a count, an epoch to the hundredth, a duration. */
 export function formatX(axis: XAxis): (value: number) => string {
   if (axis === 'step') return formatCount;
   if (axis === 'time') return formatDuration;
