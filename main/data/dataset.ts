@@ -174,12 +174,13 @@ async function* sampleEvenly(
   }
 }
 
-/** SHA-256 over class names, labels and pixels, or for files over their paths: reading every file would take too long. */
+/** SHA-256 over class names, labels and pixels, or for image files over names (and sizes in shards): reading all would take too long. */
 function fingerprintOf(source: RawSource, splits: readonly Split[]): string {
   const hash = createHash('sha256').update(JSON.stringify([source.format, source.classNames]));
   for (const { labels, images } of splits) {
     hash.update(labels);
     if (images.kind === 'files') hash.update(images.paths.join('\n'));
+    else if (images.kind === 'ranges') hash.update(images.names.join('\n')).update(images.lengths);
     else {
       hash.update(images.pixels);
       if (images.rows) hash.update(images.rows);

@@ -26,6 +26,8 @@ const EXTENSIONS: Record<string, RegExp> = {
   gif: /\.gif$/i,
   tiff: /\.tiff?$/i,
 };
+/** Rows of a table have no names that could be wrong. */
+const ANY_EXTENSION = /\.[a-z]+$/i;
 const MAX_PIXELS = 100_000_000;
 
 type SharpFactory = (input: string | Uint8Array, options?: SharpOptions) => Sharp;
@@ -59,15 +61,19 @@ export interface ImageFacts {
   conversions: string[];
 }
 
-/** Reads the header only. Throws UnreadableImage when the image is to be skipped. */
-export async function inspectImage(file: string, { convertUnusual }: Pick<DecodeRules, 'convertUnusual'>): Promise<ImageFacts> {
+/** What an inspection goes by; `name` is what an image is called that is given as bytes. */
+export type InspectRules = Pick<DecodeRules, 'convertUnusual'> & { name?: string };
+
+/** Reads the header only, of a file or its bytes. Throws UnreadableImage when the image is to be skipped. */
+export async function inspectImage(input: string | Uint8Array, rules: InspectRules): Promise<ImageFacts> {
+  const { convertUnusual, name = typeof input === 'string' ? input : '' } = rules;
   const sharp = await loadSharp();
-  const metadata = await attempt(() => sharp(file, { limitInputPixels: false }).metadata());
+  const metadata = await attempt(() => sharp(input, { limitInputPixels: false }).metadata());
   const conversions = checkMetadata(metadata, convertUnusual);
   const extension = EXTENSIONS[metadata.format as string];
   if (metadata.hasAlpha) conversions.push('alpha channel dropped');
   if ((metadata.orientation ?? 1) !== 1) conversions.push('rotated by EXIF');
-  if (extension && !extension.test(file)) conversions.push('read by content, not by name');
+  if (extension && ANY_EXTENSION.test(name) && !extension.test(name)) conversions.push('read by content, not by name');
   return { gray: isGray(metadata), conversions };
 }
 

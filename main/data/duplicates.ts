@@ -1,12 +1,11 @@
 /**
  * Images that are in the training and in the validation split at once: validation then measures memory. Equal means equal bytes, of the
- * pixels in packed sets and of the file in folders; a copy that was compressed anew is not found.
+ * pixels in packed sets and of the image file elsewhere; a copy that was compressed anew is not found.
  */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import path from 'node:path';
+import { encodedBytes, encodedSize } from './encodedImages.ts';
 import { samplePath } from './imageReader.ts';
-import { type ImageFiles, packedImage, type Split } from './images.ts';
+import { packedImage, type Split } from './images.ts';
 import { throwIfAborted } from './rawSource.ts';
 
 /** Of more files than this nobody waits for the sizes. */
@@ -23,7 +22,7 @@ export interface Duplicates {
 
 /** Throws `interrupted` when the signal fires. */
 export async function duplicatesAcross(train: Split, val: Split, signal?: AbortSignal): Promise<Duplicates> {
-  if (train.images.kind === 'files' && train.count + val.count > MAX_FILES) return { count: null, examples: [] };
+  if (train.images.kind !== 'packed' && train.count + val.count > MAX_FILES) return { count: null, examples: [] };
   const sums = { train: await sumsOf(train, val, signal), val: await sumsOf(val, train, signal) };
   const inTraining = new Map<string, number>();
   for (const [sample, sum] of sums.train) if (!inTraining.has(sum)) inTraining.set(sum, sample);
@@ -42,22 +41,18 @@ async function sumsOf(split: Split, other: Split, signal?: AbortSignal): Promise
     throwIfAborted(signal);
     return new Map(Array.from({ length: count }, (_, sample) => [sample, sumOf(packedImage(images, sample).pixels)]));
   }
-  if (other.images.kind !== 'files') return new Map();
-  const twins = new Set(await sizesOf(other.images, signal));
-  const sizes = await sizesOf(images, signal);
+  if (other.images.kind === 'packed') return new Map();
+  const twins = new Set(await sizesOf(other, signal));
+  const sizes = await sizesOf(split, signal);
   const candidates = sizes.flatMap((size, sample) => (twins.has(size) ? [sample] : []));
-  const sums = await inGroups(candidates, signal, async (sample) => sumOf(await readFile(fileOf(images, sample))));
+  const sums = await inGroups(candidates, signal, async (sample) => sumOf(await encodedBytes(images, sample)));
   return new Map(candidates.map((sample, i) => [sample, sums[i] as string]));
 }
 
 /** Files of unlike sizes are unlike, and a size costs no reading. */
-function sizesOf(images: ImageFiles, signal?: AbortSignal): Promise<number[]> {
-  const places = images.paths.map((_, place) => place);
-  return inGroups(places, signal, async (place) => (await stat(fileOf(images, place))).size);
-}
-
-function fileOf({ root, paths }: ImageFiles, sample: number): string {
-  return path.join(root, paths[sample] as string);
+function sizesOf({ images, count }: Split, signal?: AbortSignal): Promise<number[]> {
+  const places = Array.from({ length: count }, (_, place) => place);
+  return inGroups(places, signal, async (place) => (images.kind === 'packed' ? 0 : encodedSize(images, place)));
 }
 
 async function inGroups<T>(places: readonly number[], signal: AbortSignal | undefined, work: (place: number) => Promise<T>): Promise<T[]> {

@@ -9,19 +9,8 @@ import path from 'node:path';
 import { byCodePoint } from './codePointOrder.ts';
 import { type SkippedImage, type SplitName, throwIfAborted } from './rawSource.ts';
 import { fileError } from './sharedFile.ts';
+import { splitCalled } from './splitNames.ts';
 
-const SPLIT_NAMES: Record<string, SplitName> = {
-  train: 'train',
-  training: 'train',
-  val: 'val',
-  valid: 'val',
-  validation: 'val',
-  dev: 'val',
-  test: 'test',
-  testing: 'test',
-  eval: 'test',
-  evaluation: 'test',
-};
 const IMAGE_NAME = /\.(jpe?g|png|webp|tiff?|gif)$/i;
 const IGNORED = /^(\..*|__MACOSX|Thumbs\.db)$/i;
 
@@ -50,12 +39,12 @@ interface Entry {
 export async function findImages(root: string, signal?: AbortSignal): Promise<FoundImages> {
   const walk = new Walk(root, signal);
   const folders = (await walk.list('')).filter(({ isFolder }) => isFolder).map(({ name }) => name);
-  const isSplit = folders.length > 0 && folders.every((name) => name.toLowerCase() in SPLIT_NAMES);
+  const isSplit = folders.length > 0 && folders.every((name) => splitCalled(name) !== null);
   if (!isSplit) await walk.collectClasses('', 'train', folders);
   for (const name of isSplit ? folders : []) {
     const inside = (await walk.list(name)).filter(({ isFolder }) => isFolder);
     const classes = inside.map((entry) => entry.name);
-    await walk.collectClasses(name, SPLIT_NAMES[name.toLowerCase()] as SplitName, classes);
+    await walk.collectClasses(name, splitCalled(name) as SplitName, classes);
   }
   return walk.found;
 }

@@ -3,12 +3,12 @@
  * classes in code-point order over all splits, as torchvision and Hugging Face number them (formats.md section 9).
  */
 import { PreloraError } from '../protocol/reply.ts';
-import { brokenLimit } from './brokenLimit.ts';
+import { checkBroken } from './brokenLimit.ts';
 import { byCodePoint } from './codePointOrder.ts';
 import { type FoundImage, findImages } from './findImages.ts';
 import type { Split } from './images.ts';
 import { inspectImages } from './inspectImages.ts';
-import type { DataSettings, RawSource, SkippedImage, SplitName } from './rawSource.ts';
+import type { DataSettings, RawSource, SplitName } from './rawSource.ts';
 
 type FolderSettings = Pick<DataSettings, 'convertUnusual' | 'maxBroken'>;
 
@@ -22,7 +22,7 @@ export async function openImageFolder(root: string, settings: FolderSettings, si
     throw new PreloraError('data-unreadable', `${root}: no IDX files, no CIFAR files and no folders with images found`);
   }
   const paths = found.images.map((image) => image.path);
-  const inspection = await inspectImages(root, paths, { convertUnusual: settings.convertUnusual, signal });
+  const inspection = await inspectImages({ kind: 'files', root, paths }, { convertUnusual: settings.convertUnusual, signal });
   const bad = [...inspection.bad].sort(([a], [b]) => a - b).map(([place, reason]) => ({ path: paths[place] as string, reason }));
   const skipped = [...found.skipped, ...bad];
   checkBroken(skipped, paths.length + found.skipped.length, settings.maxBroken);
@@ -43,14 +43,6 @@ export async function openImageFolder(root: string, settings: FolderSettings, si
     converted: inspection.converted,
     notes: inspection.notes,
   };
-}
-
-function checkBroken(skipped: SkippedImage[], total: number, maxBroken: number): void {
-  const limit = brokenLimit(total, maxBroken);
-  const [first] = skipped;
-  if (!first || skipped.length <= limit) return;
-  const message = `${skipped.length} of ${total} images unreadable, limit ${limit}; first: ${first.path}: ${first.reason}`;
-  throw new PreloraError('data-too-many-broken', message, 'data.maxBroken');
 }
 
 /** Every class of another split must be one of train's, and every class folder must hold a readable image. */

@@ -1,6 +1,6 @@
 /** Reads one sample of a split as bytes, wherever it is stored. */
-import path from 'node:path';
 import { type DecodeRules, decodeImage } from './decode.ts';
+import { encodedInput, encodedPath } from './encodedImages.ts';
 import { packedImage, type RawImage, type Split, toChannels } from './images.ts';
 
 /**
@@ -10,13 +10,17 @@ import { packedImage, type RawImage, type Split, toChannels } from './images.ts'
  */
 export function readSample(split: Split, sample: number, rules: DecodeRules): RawImage | Promise<RawImage> {
   const { images } = split;
-  if (images.kind === 'files') return decodeImage(samplePath(split, sample), rules);
+  if (images.kind !== 'packed') return decodeEncoded(encodedInput(images, sample), rules);
   const image = packedImage(images, sample);
   return image.channels === 1 ? image : toChannels(image, rules.channels);
 }
 
-/** Where a sample is, for messages: its file, or its number in the split. */
+async function decodeEncoded(input: string | Promise<Uint8Array>, rules: DecodeRules): Promise<RawImage> {
+  return decodeImage(await input, rules);
+}
+
+/** Where a sample is, for messages: its file, its place in a shard, or its number in the split. */
 export function samplePath(split: Split, sample: number): string {
   const { images } = split;
-  return images.kind === 'files' ? path.join(images.root, images.paths[sample] as string) : `${split.name} image ${sample}`;
+  return images.kind === 'packed' ? `${split.name} image ${sample}` : encodedPath(images, sample);
 }

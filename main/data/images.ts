@@ -1,6 +1,6 @@
 /**
  * What a data set is made of: images as bytes, and splits as lists of labelled images. Packed images (IDX, CIFAR) lie in shared
- * memory, so that worker threads read them without a copy; image files are decoded when they are needed.
+ * memory, so that worker threads read them without a copy; image files, by themselves or inside larger ones, are decoded when needed.
  */
 
 /** One decoded image: bytes in rows, columns, channels. */
@@ -30,13 +30,32 @@ export interface ImageFiles {
   paths: readonly string[];
 }
 
+/**
+ * Images that lie inside larger files, each as the bytes of an image file: members of tar shards, or what was unpacked from compressed
+ * ones. Any of them can be read by itself, so that shuffling and resuming are as exact as with files.
+ */
+export interface ImageRanges {
+  kind: 'ranges';
+  /** Absolute paths. */
+  files: readonly string[];
+  /** What messages and the split by hash call each sample: `train-0001.tar/dog/17.jpg`. */
+  names: readonly string[];
+  /** Sample i is `lengths[i]` bytes from byte `offsets[i]` on of `files[fileOf[i]]`. */
+  fileOf: Uint32Array;
+  offsets: Float64Array;
+  lengths: Uint32Array;
+}
+
+/** Images in the form of image files, which are decoded when they are needed. */
+export type EncodedImages = ImageFiles | ImageRanges;
+
 export interface Split {
   /** As the source calls it: train, val, test. */
   name: string;
   count: number;
   /** Class index of every sample. */
   labels: Uint32Array;
-  images: PackedImages | ImageFiles;
+  images: PackedImages | EncodedImages;
 }
 
 /** The split with only these samples, in this order; pixels are not copied. */
@@ -47,8 +66,25 @@ export function takeSamples(split: Split, samples: Uint32Array, name = split.nam
     const paths = Array.from(samples, (sample) => images.paths[sample] as string);
     return { name, count: samples.length, labels, images: { ...images, paths } };
   }
+  if (images.kind === 'ranges') return { name, count: samples.length, labels, images: takeRanges(images, samples) };
   const { rows } = images;
   return { name, count: samples.length, labels, images: { ...images, rows: rows ? samples.map((i) => rows[i] as number) : samples } };
+}
+
+function takeRanges({ kind, files, names, fileOf, offsets, lengths }: ImageRanges, samples: Uint32Array): ImageRanges {
+  return {
+    kind,
+    files,
+    names: Array.from(samples, (i) => names[i] as string),
+    fileOf: samples.map((i) => fileOf[i] as number),
+    offsets: Float64Array.from(samples, (i) => offsets[i] as number),
+    lengths: samples.map((i) => lengths[i] as number),
+  };
+}
+
+/** What an encoded image is called within its source; not for packed images, which have numbers. */
+export function encodedName(images: EncodedImages, sample: number): string {
+  return (images.kind === 'files' ? images.paths[sample] : images.names[sample]) as string;
 }
 
 /** A view, not a copy, of one packed image; not to be written to. */

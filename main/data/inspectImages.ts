@@ -1,9 +1,10 @@
 /**
- * The check of image files before a run: every one is decoded in small sets, every header is read in larger ones, and of the largest
+ * The check of images before a run: every one is decoded in small sets, every header is read in larger ones, and of the largest
  * a part of the headers. What is not found here is found when an image's turn comes (see BatchBuilder).
  */
-import path from 'node:path';
 import { decodeImage, inspectImage, UnreadableImage } from './decode.ts';
+import { encodedInput } from './encodedImages.ts';
+import { type EncodedImages, encodedName } from './images.ts';
 import { throwIfAborted } from './rawSource.ts';
 
 const DECODE_ALL_UP_TO = 2000;
@@ -28,20 +29,17 @@ interface InspectOptions {
   signal: AbortSignal | undefined;
 }
 
-/** Looks at `root/paths[i]`, a few at a time. Throws interrupted when the signal fires. */
-export async function inspectImages(
-  root: string,
-  paths: readonly string[],
-  { convertUnusual, signal }: InspectOptions,
-): Promise<Inspection> {
-  const decodeAll = paths.length <= DECODE_ALL_UP_TO;
-  const checked = Math.min(paths.length, HEADERS_READ);
-  const result: Inspection = { bad: new Map(), checked, gray: 0, converted: {}, notes: notesFor(paths.length, checked) };
+/** Looks at the images, a few at a time. Throws interrupted when the signal fires. */
+export async function inspectImages(images: EncodedImages, { convertUnusual, signal }: InspectOptions): Promise<Inspection> {
+  const total = images.kind === 'files' ? images.paths.length : images.names.length;
+  const decodeAll = total <= DECODE_ALL_UP_TO;
+  const checked = Math.min(total, HEADERS_READ);
+  const result: Inspection = { bad: new Map(), checked, gray: 0, converted: {}, notes: notesFor(total, checked) };
   const inspect = async (place: number): Promise<void> => {
-    const file = path.join(root, paths[place] as string);
     try {
-      const { gray, conversions } = await inspectImage(file, { convertUnusual });
-      if (decodeAll) await decodeImage(file, { channels: gray ? 1 : 3, convertUnusual });
+      const input = await encodedInput(images, place);
+      const { gray, conversions } = await inspectImage(input, { convertUnusual, name: encodedName(images, place) });
+      if (decodeAll) await decodeImage(input, { channels: gray ? 1 : 3, convertUnusual });
       if (gray) result.gray++;
       for (const name of conversions) result.converted[name] = (result.converted[name] ?? 0) + 1;
     } catch (error) {
@@ -49,7 +47,7 @@ export async function inspectImages(
       result.bad.set(place, error.message);
     }
   };
-  const places = Array.from({ length: checked }, (_, i) => Math.floor((i * paths.length) / checked));
+  const places = Array.from({ length: checked }, (_, i) => Math.floor((i * total) / checked));
   for (let from = 0; from < checked; from += AT_ONCE) {
     throwIfAborted(signal);
     await Promise.all(places.slice(from, from + AT_ONCE).map(inspect));

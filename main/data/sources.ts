@@ -1,14 +1,17 @@
-/** From the text of `data.source` to an opened source: the shipped sample, the system's Fashion-MNIST, or a folder in a known layout. */
-import { existsSync } from 'node:fs';
+/** From the text of `data.source` to an opened source: the shipped sample, the system's Fashion-MNIST, or a folder or files in a known layout. */
+import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PreloraError } from '../protocol/reply.ts';
 import { looksLikeCifar, openCifar } from './cifar.ts';
+import { openParquet } from './hfParquet.ts';
 import { looksLikeIdx, openIdx } from './idx.ts';
 import { openImageFolder } from './imageFolder.ts';
 import { type DataSettings, type RawSource, type SourceFormat, throwIfAborted } from './rawSource.ts';
+import { detectShards } from './shards.ts';
 import { fileError } from './sharedFile.ts';
+import { openWebDataset } from './webDataset.ts';
 
 /** Where Debian's package dataset-fashion-mnist puts its files. */
 const SYSTEM_FASHION_MNIST = '/usr/share/datasets/fashion-mnist';
@@ -22,6 +25,8 @@ export async function readSource(source: string, data: DataSettings, signal?: Ab
   if (source === 'fashion-mnist') return openSystemFashionMnist();
   const root = path.resolve(source);
   const format = data.format === 'auto' ? await detectFormat(root) : data.format;
+  if (format === 'webdataset') return openWebDataset(root, data, signal);
+  if (format === 'parquet') return openParquet(root, data, signal);
   if (format === 'idx') return openIdx(root, data.transpose);
   if (format === 'folder') return openImageFolder(root, data, signal);
   return openCifar(cifarFolder(root), format, data.labelLevel);
@@ -37,9 +42,12 @@ export async function openSystemFashionMnist(folder = SYSTEM_FASHION_MNIST): Pro
 }
 
 async function detectFormat(root: string): Promise<SourceFormat> {
+  const isFolder = statSync(root, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const ofFiles = isFolder ? null : await detectShards(root);
+  if (ofFiles) return ofFiles;
   const names = await namesIn(root);
   if (looksLikeIdx(names)) return 'idx';
-  return looksLikeCifar(names) ?? looksLikeCifar(await namesIn(cifarFolder(root))) ?? 'folder';
+  return looksLikeCifar(names) ?? looksLikeCifar(await namesIn(cifarFolder(root))) ?? (await detectShards(root)) ?? 'folder';
 }
 
 /** The archives of CIFAR unpack to a folder inside; either may be given. */

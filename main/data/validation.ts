@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { PreloraError } from '../protocol/reply.ts';
-import { type Split, takeSamples } from './images.ts';
+import { encodedName, type Split, takeSamples } from './images.ts';
 import type { DataSettings, RawSource } from './rawSource.ts';
 import { readSource } from './sources.ts';
 
@@ -52,7 +52,7 @@ function hashSplit(train: Split, classNames: readonly string[], { valFraction, s
   const byClass = new Map<number, { sample: number; hash: string }[]>();
   const { images } = train;
   train.labels.forEach((label, sample) => {
-    const name = images.kind === 'files' ? (images.paths[sample] as string) : String(sample);
+    const name = images.kind === 'packed' ? String(sample) : encodedName(images, sample);
     const hash = createHash('sha256').update(`${splitKey}\0${name}`).digest('hex');
     const list = byClass.get(label) ?? [];
     list.push({ sample, hash });

@@ -35,8 +35,9 @@ export async function quickDataFacts(data: DataSettings, channels: number | null
 /** Opens the data, or remembers what came of it. */
 export function dataFacts(data: DataSettings, channels: number | null): Promise<FactsOrFault> {
   // Augmentation does not change what is there; only what the data is opened with makes another key.
-  const { source, format, valSource, valFraction, splitKey, maxTrain, maxVal, labelLevel, transpose } = data;
-  const key = JSON.stringify([source, format, valSource, valFraction, splitKey, maxTrain, maxVal, labelLevel, transpose, channels]);
+  const { source, format, valSource, valFraction, splitKey, maxTrain, maxVal, labelLevel, labelField, imageField, transpose } = data;
+  const stored = [source, format, valSource, labelLevel, labelField, imageField, transpose];
+  const key = JSON.stringify([...stored, valFraction, splitKey, maxTrain, maxVal, channels]);
   const known = remembered.get(key);
   if (known) return known;
   const opened = open(data, channels).then((result) => {

@@ -107,11 +107,11 @@ export const DataConfig = z.strictObject({
     z.string().min(1).default('sample'),
     'Source',
     '–',
-    '"sample" (shipped Fashion-MNIST subset), "fashion-mnist" (found on this machine), or a folder.',
+    '"sample" (shipped Fashion-MNIST subset), "fashion-mnist" (found on this machine), a folder, or tar or parquet files such as "/data/train-{000..099}.tar".',
     true,
   ),
   format: field(
-    z.enum(['auto', 'idx', 'cifar10', 'cifar100', 'folder']).default('auto'),
+    z.enum(['auto', 'idx', 'cifar10', 'cifar100', 'folder', 'webdataset', 'parquet']).default('auto'),
     'Format',
     '–',
     'How the source is stored; auto looks at the files.',
@@ -120,7 +120,7 @@ export const DataConfig = z.strictObject({
     z.string().nullable().default(null),
     'Validation source',
     '–',
-    'A folder with the validation images, when it is not the val or test split of the source.',
+    'A folder or files with the validation images, when they are not the val or test split of the source.',
   ),
   valFraction: field(
     z.number().min(0.001).max(0.5).default(0.1),
@@ -147,6 +147,18 @@ export const DataConfig = z.strictObject({
     'Use only the first images of the validation split; empty uses all.',
   ),
   labelLevel: field(z.enum(['fine', 'coarse']).default('fine'), 'Label level', '–', 'Which labels of CIFAR-100.'),
+  labelField: field(
+    z.string().min(1).nullable().default(null),
+    'Label field',
+    '–',
+    'Where a class stands: a key of a WebDataset json, or a column of parquet; empty takes "label", or the only column of classes.',
+  ),
+  imageField: field(
+    z.string().min(1).nullable().default(null),
+    'Image field',
+    '–',
+    'The column of parquet that holds the images; empty takes the only one.',
+  ),
   transpose: field(
     z.boolean().default(false),
     'Transpose',

@@ -51,6 +51,11 @@ export function queueFolder(surroundings: Surroundings = here): string {
   return path.join(dataRoot(surroundings), 'queue');
 }
 
+/** Where the images of compressed shards lie, and what is known of shards; may be deleted at any time between runs. */
+export function unpackedFolder(surroundings: Surroundings = here): string {
+  return path.join(dataRoot(surroundings), 'unpacked');
+}
+
 /** Where templates of the user's own lie. */
 export function templatesFolder(surroundings: Surroundings = here): string {
   return path.join(dataRoot(surroundings), 'presets');

@@ -9,9 +9,12 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { openCifar } from '../../main/data/cifar.ts';
 import { decodeImage, UnreadableImage } from '../../main/data/decode.ts';
+import { openParquet } from '../../main/data/hfParquet.ts';
 import { openIdx } from '../../main/data/idx.ts';
+import { openWebDataset } from '../../main/data/webDataset.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
-import { idxBytes } from './dataConfig.ts';
+import { dataSettings, idxBytes } from './dataConfig.ts';
+import { golden, goldenTar } from './shardSets.ts';
 
 const dimension = fc.oneof(fc.nat(4), fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.constantFrom(2 ** 31, 2 ** 32 - 1));
 const body = fc.uint8Array({ maxLength: 64 });
@@ -87,4 +90,36 @@ export async function fuzzImages(numRuns: number): Promise<void> {
     },
   );
   await fc.assert(property, { numRuns, seed: 3 });
+}
+
+/** A real file with a few bytes changed, or cut. Its end, where parquet has its table of contents, is hit as often as the rest. */
+function damaged(sources: Buffer[]): fc.Arbitrary<Buffer> {
+  const change = fc.tuple(fc.oneof(fc.nat(20_000), fc.integer({ min: -1200, max: -1 })), fc.nat(255));
+  return fc
+    .tuple(fc.constantFrom(...sources), fc.array(change, { minLength: 1, maxLength: 4 }), fc.boolean())
+    .map(([source, changes, cut]) => {
+      const bytes = Buffer.from(source);
+      for (const [at, value] of changes) bytes[((at % bytes.length) + bytes.length) % bytes.length] = value;
+      return cut ? bytes.subarray(0, (changes[0] as [number, number])[1] * 16) : bytes;
+    });
+}
+
+export async function fuzzTar(folder: string, numRuns: number): Promise<void> {
+  const settings = dataSettings();
+  const tar = damaged([goldenTar('ustar'), goldenTar('pax'), goldenTar('gnu'), golden('gnu.tar.gz')]);
+  const property = fc.asyncProperty(fc.oneof(tar, fc.uint8Array({ maxLength: 1024 })), async (bytes) => {
+    writeFileSync(path.join(folder, 'train.tar'), bytes);
+    return opens(() => openWebDataset(folder, settings));
+  });
+  await fc.assert(property, { numRuns, seed: 4 });
+}
+
+export async function fuzzParquet(folder: string, numRuns: number): Promise<void> {
+  const settings = dataSettings();
+  const parquet = damaged(['hf', 'none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4', 'words'].map((name) => golden(`${name}.parquet`)));
+  const property = fc.asyncProperty(fc.oneof(parquet, fc.uint8Array({ maxLength: 200 })), async (bytes) => {
+    writeFileSync(path.join(folder, 'train.parquet'), bytes);
+    return opens(() => openParquet(folder, settings));
+  });
+  await fc.assert(property, { numRuns, seed: 5 });
 }

@@ -120,6 +120,8 @@ const SHOWN_ELSEWHERE: Record<string, string> = {
   'data.valFraction': 'test/data/imageFolder.test.ts',
   'data.splitKey': 'test/data/dataset.test.ts',
   'data.labelLevel': 'test/data/cifar.test.ts',
+  'data.labelField': 'test/data/hfParquet.test.ts',
+  'data.imageField': 'test/data/hfParquet.test.ts',
   'data.transpose': 'test/data/dataset.test.ts',
   'data.maxBroken': 'test/data/imageFolder.test.ts',
   'data.convertUnusual': 'test/data/imageFolder.test.ts',

@@ -33,6 +33,8 @@ export function otherValues(source: string, val: string, startFrom: string): Rec
     'data.maxTrain': same(24),
     'data.maxVal': same(6),
     'data.labelLevel': same('coarse'),
+    'data.labelField': same('class'),
+    'data.imageField': same('picture'),
     'data.transpose': same(true),
     'data.mean': { text: '0.4', value: [0.4] },
     'data.std': { text: '0.3', value: [0.3] },
