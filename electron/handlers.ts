@@ -1,5 +1,5 @@
 /** The shell's own operations: dialogs, and what only a desktop can show. */
-import { dialog, shell } from 'electron';
+import { dialog, type OpenDialogOptions, shell } from 'electron';
 import { PreloraError } from '../main/protocol/reply.ts';
 import type { HandlersOf, ResultOf, shellRequests } from '../main/protocol/requests.ts';
 import type { EngineProcess } from './engineProcess.ts';
@@ -10,12 +10,9 @@ const LINKED_HOSTS: ReadonlySet<string> = new Set(['arxiv.org', 'github.com', 'h
 
 export function shellHandlers(window: MainWindow, engine: EngineProcess): HandlersOf<typeof shellRequests> {
   return {
-    async 'shell:chooseFolder'({ title }) {
-      const options = { title, properties: ['openDirectory' as const] };
-      const { current } = window;
-      const { filePaths } = await (current ? dialog.showOpenDialog(current, options) : dialog.showOpenDialog(options));
-      return { path: filePaths[0] ?? null };
-    },
+    'shell:chooseFolder': ({ title }) => choose(window, { title, properties: ['openDirectory'] }),
+    'shell:chooseFile': ({ title, endings }) =>
+      choose(window, { title, properties: ['openFile'], filters: [{ name: endings.join(', '), extensions: endings }] }),
     async 'shell:showFolder'({ runId }) {
       const reply = await engine.ask('runs:list', {});
       const runs = reply.ok ? (JSON.parse(reply.value) as ResultOf<'runs:list'>) : [];
@@ -28,6 +25,11 @@ export function shellHandlers(window: MainWindow, engine: EngineProcess): Handle
       await shell.openExternal(checkedLink(url));
     },
   };
+}
+
+async function choose({ current }: MainWindow, options: OpenDialogOptions): Promise<{ path: string | null }> {
+  const { filePaths } = await (current ? dialog.showOpenDialog(current, options) : dialog.showOpenDialog(options));
+  return { path: filePaths[0] ?? null };
 }
 
 /** The address, when it is https and of a site we link to. Throws `bad-arguments`. */

@@ -11,7 +11,7 @@ import type { Connection, Transport } from './transport/transport.ts';
 export interface PageEvents extends PushEvents {
   /** A chosen menu entry names the page's command. */
   'menu:command': { command: string };
-  /** A folder was dropped on the window. */
+  /** A folder, or a file of a data set in shards, was dropped on the window. */
   'shell:dropped': { path: string };
 }
 

@@ -32,16 +32,21 @@ export async function filesOfPattern(pattern: string): Promise<string[]> {
   return [...new Set(files)];
 }
 
-/** `a{1..3}b{x,y}` → a1bx, a1by, a2bx … ; numbers keep the width they are written with. Throws bad-config when there are too many. */
+/**
+ * `a{1..3}b{x,y}` → a1bx, a1by, a2bx …; numbers keep the width they are written with. Braces within braces are opened first, so that a name may
+ * come twice. Throws bad-config when there are too many.
+ */
 export function expandBraces(text: string): string[] {
   const match = BRACES.exec(text);
   if (!match) return [text];
   const [whole, inside] = match as unknown as [string, string];
-  const before = text.slice(0, match.index);
-  const ends = expandBraces(text.slice(match.index + whole.length));
-  const choices = choicesOf(inside);
-  if (choices.length * ends.length > MOST_FILES) throw tooMany(text);
-  return choices.flatMap((choice) => ends.map((end) => before + choice + end));
+  const after = text.slice(match.index + whole.length);
+  const names: string[] = [];
+  for (const choice of choicesOf(inside)) {
+    for (const name of expandBraces(text.slice(0, match.index) + choice + after)) names.push(name);
+    if (names.length > MOST_FILES) throw tooMany(text);
+  }
+  return names;
 }
 
 function choicesOf(inside: string): string[] {

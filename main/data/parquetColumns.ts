@@ -4,6 +4,7 @@
  */
 import type { FileMetaData, SchemaTree } from 'hyparquet';
 import { PreloraError } from '../protocol/reply.ts';
+import { parseJson } from '../store/json.ts';
 
 export interface ParquetColumns {
   image: string;
@@ -22,6 +23,10 @@ export interface WantedFields {
 interface Feature {
   _type?: string;
   names?: unknown;
+}
+
+interface Described {
+  info?: { features?: Record<string, Feature | undefined> | null } | null;
 }
 
 /** `columns` is the schema as a tree. Throws parquet-column, with the columns there are. */
@@ -44,13 +49,13 @@ export function findColumns(file: string, { children }: SchemaTree, metadata: Fi
 
 interface Kind {
   field: keyof WantedFields;
-  /** What such a column is called in messages, and mostly by people. */
+  /** What such a column is called in messages. */
   name: string;
-  usual: string;
 }
 
-const IMAGE: Kind = { field: 'imageField', name: 'image column', usual: 'image' };
-const LABEL: Kind = { field: 'labelField', name: 'label column', usual: 'label' };
+const IMAGE: Kind = { field: 'imageField', name: 'image column' };
+const LABEL: Kind = { field: 'labelField', name: 'label column' };
+const USUAL_LABEL = 'label';
 
 interface Choice {
   kind: Kind;
@@ -82,8 +87,8 @@ function wrongKind(file: string, column: string, holds: string, { field }: Kind)
 
 /** Without declared classes a column called `label` is meant; other whole numbers beside it are counts and the like. */
 function integersOf(children: readonly SchemaTree[]): string[] {
-  const usual = children.find(({ element }) => element.name === LABEL.usual);
-  if (usual && (isInteger(usual) || isText(usual))) return [LABEL.usual];
+  const usual = children.find(({ element }) => element.name === USUAL_LABEL);
+  if (usual && (isInteger(usual) || isText(usual))) return [USUAL_LABEL];
   return children.filter(isInteger).map(({ element }) => element.name);
 }
 
@@ -108,13 +113,9 @@ function isInteger({ element, children }: SchemaTree): boolean {
 
 /** The description that `datasets` writes; an empty one where there is none or it is not what it should be. */
 function featuresOf({ key_value_metadata: pairs }: FileMetaData): Record<string, Feature | undefined> {
-  const text = pairs?.find(({ key }) => key === 'huggingface')?.value;
-  try {
-    const features = JSON.parse(text ?? '{}').info?.features;
-    return features !== null && typeof features === 'object' ? features : {};
-  } catch {
-    return {};
-  }
+  const described = parseJson(pairs?.find(({ key }) => key === 'huggingface')?.value ?? '') as Described | null | undefined;
+  const features = described?.info?.features;
+  return features !== null && typeof features === 'object' ? features : {};
 }
 
 function namesOf(feature: Feature | undefined): string[] | null {

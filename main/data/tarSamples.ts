@@ -4,6 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { PreloraError } from '../protocol/reply.ts';
+import { parseJson } from '../store/json.ts';
 import type { ImageSink, ShardReading, ShardSamples } from './shardIndex.ts';
 import { isGzipped, type TarMember, tarMembers } from './tarMembers.ts';
 
@@ -137,14 +138,8 @@ class ShardReader {
 
 /** Undefined when the text is no JSON object or lacks the key. */
 function fieldOf(json: string, field: string): unknown {
-  try {
-    const value: unknown = JSON.parse(json);
-    return value !== null && typeof value === 'object' && Object.hasOwn(value, field)
-      ? (value as Record<string, unknown>)[field]
-      : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(json);
+  return value !== null && typeof value === 'object' && Object.hasOwn(value, field) ? (value as Record<string, unknown>)[field] : undefined;
 }
 
 function shortened(text: string): string {

@@ -63,6 +63,7 @@ async function reportOf(dataset: Dataset): Promise<DatasetReport> {
     mean: normalization.mean,
     std: normalization.std,
     skipped: report.skipped.slice(0, SKIPPED_SHOWN),
+    notes: report.notes,
     duplicates: await duplicatesAcross(train, val),
     thumbnails: await thumbnails(dataset),
   };

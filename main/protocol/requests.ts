@@ -87,7 +87,10 @@ export const engineRequests = {
   /** Validates a config the way the CLI does; an empty list means that it can start. */
   'config:check': { arg: z.strictObject({ config: ConfigInput }), result: z.array(z.object({ field: z.string(), message: z.string() })) },
   'config:toYaml': { arg: z.strictObject({ config: ConfigInput }), result: z.object({ yaml: z.string() }) },
-  'config:fromText': { arg: z.strictObject({ text: z.string().max(1_000_000) }), result: z.object({ config: z.unknown() }) },
+  'config:fromText': {
+    arg: z.strictObject({ text: z.string().max(1_000_000) }),
+    result: z.object({ config: z.unknown(), notes: z.array(z.string()) }),
+  },
   /** Keeps a config as a template beside the presets, or keeps it anew under that name. Throws `bad-arguments` for a name that is taken. */
   'presets:save': { arg: z.strictObject({ name: z.string().max(60), config: z.record(z.string(), z.unknown()) }), result: z.void() },
   /** Takes a template away; shipped presets stay. */
@@ -249,6 +252,11 @@ export const engineRequests = {
 /** Served by the shell: dialogs and the desktop. Browser mode answers them with `bad-arguments`, and the page hides them. */
 export const shellRequests = {
   'shell:chooseFolder': { arg: z.strictObject({ title: z.string().max(200) }), result: z.object({ path: z.string().nullable() }) },
+  /** One file with one of these endings (without dot). */
+  'shell:chooseFile': {
+    arg: z.strictObject({ title: z.string().max(200), endings: z.array(z.string().regex(/^\w{1,10}$/)).max(10) }),
+    result: z.object({ path: z.string().nullable() }),
+  },
   'shell:showFolder': { arg: runOnly, result: z.void() },
   'shell:openExternal': { arg: z.strictObject({ url: z.string().max(2000) }), result: z.void() },
 } satisfies RequestMap;

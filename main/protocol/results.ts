@@ -184,6 +184,8 @@ export const DatasetReport = z.object({
   mean: z.array(z.number()),
   std: z.array(z.number()),
   skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+  /** What is worth knowing about the source, a sentence each. */
+  notes: z.array(z.string()),
   /** Validation images that are, byte by byte, training images too; null when there were too many to look at. */
   duplicates: z.object({ count: z.number().nullable(), examples: z.array(z.object({ train: z.string(), val: z.string() })) }),
   /** Sample pictures as PNG data URLs. */

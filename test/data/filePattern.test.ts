@@ -12,6 +12,7 @@ describe('braces', () => {
     ['{2..0}', ['2', '1', '0']],
     ['{a,b}-{1..2}', ['a-1', 'a-2', 'b-1', 'b-2']],
     ['x{a,}', ['xa', 'x']],
+    ['{a-{0..1},b}', ['a-0', 'b', 'a-1', 'b']],
     ['{kept}.tar', ['{kept}.tar']],
   ])('%s', (text, names) => {
     expect(expandBraces(text)).toEqual(names);

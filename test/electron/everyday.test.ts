@@ -2,7 +2,7 @@
  * The desktop app on an ordinary day, in a real Electron on a screen: starts, closes and opens again, is started twice, tells of itself outside
  * its window, asks before it quits (product.md section 3 and the desktop rows of section 6). Deaths are in deaths.test.ts.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -171,10 +171,14 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
     await page.keyboard.press('Escape');
   });
 
-  it('takes a dropped folder as data of a new run', async () => {
+  it.each([
+    ['folder', 'pictures é'],
+    ['file in shards', 'train-00000-of-00001.parquet'],
+  ])('takes a dropped %s as data of a new run', async (kind, name) => {
     const { page } = desktop;
-    const folder = path.join(installed.dataDir, 'pictures é');
-    mkdirSync(folder, { recursive: true });
+    const folder = path.join(installed.dataDir, name);
+    if (kind === 'folder') mkdirSync(folder, { recursive: true });
+    else writeFileSync(folder, 'PAR1');
     await page.evaluate(() => {
       window.location.hash = '#/runs';
     });

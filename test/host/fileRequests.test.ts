@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { EngineHost } from '../../main/host/engineHost.ts';
 import { engineRequests } from '../../main/protocol/requests.ts';
 import { openRun } from '../../main/store/runStore.ts';
+import { folderWith, goldenTar } from '../data/shardSets.ts';
 import { connectPage, startHost } from '../support/engineHost.ts';
 import { SMALL_RUN } from '../support/smallRun.ts';
 
@@ -102,6 +103,37 @@ describe('a data set', () => {
     expect(shown).toMatchObject({ sample: 3, count: 100 });
     expect(shown.draws).toHaveLength(12);
     expect(new Set(shown.draws.map(({ image }) => image)).size).toBeGreaterThan(6);
+  });
+
+  it('in shards is shown the same way, with what is worth knowing; a column that must be named is asked for at its field', async () => {
+    const page = connectPage(startHost());
+    const source = folderWith({
+      'train.parquet': 'two-labels.parquet',
+      'test.parquet': 'two-labels.parquet',
+      'val.parquet': 'hidden.parquet',
+    });
+    await expect(page.request('data:inspect', { data: { source } })).rejects.toMatchObject({
+      code: 'parquet-column',
+      field: 'data.labelField',
+    });
+    const asked = await page.request('estimate:compute', { config: { ...SMALL_RUN, data: { source } } });
+    expect(asked.problems).toMatchObject([{ field: 'data.labelField', message: expect.stringContaining('fine_label, coarse_label') }]);
+
+    const both = folderWith({ 'train.parquet': 'hf.parquet', 'test.parquet': 'hf.parquet' });
+    const report = await page.request('data:inspect', { data: { source: both } });
+    expect(report).toMatchObject({ kind: 'parquet', channels: 3, trainCount: 3, valCount: 3, classNames: ['cat', 'dög'], notes: [] });
+    expect(report.duplicates).toMatchObject({ count: 3, examples: [{ train: 'train.parquet/row 0', val: 'test.parquet/row 0' }, {}, {}] });
+    expect(report.thumbnails.map(({ label }) => label)).toEqual(['dög', 'cat', 'dög']);
+    const config = {
+      ...SMALL_RUN,
+      model: { ...SMALL_RUN.model, inChannels: null },
+      data: { source: both, mixupAlpha: 1 },
+      train: { batchSize: 2 },
+    };
+    expect((await page.request('data:augment', { config, sample: 1 })).draws).toHaveLength(12);
+
+    const cut = folderWith({ 'train.tar': goldenTar('gnu').subarray(0, 10 * 512), 'val.tar': goldenTar('gnu') });
+    await expect(page.request('data:inspect', { data: { source: cut } })).rejects.toMatchObject({ code: 'tar-truncated' });
   });
 
   it('that is not there is refused by name', async () => {

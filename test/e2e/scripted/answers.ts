@@ -21,6 +21,7 @@ export function inspect(data: unknown) {
     mean: DATA_FACTS.mean,
     std: DATA_FACTS.std,
     skipped: [{ path: 'train/Bag/0441.png', reason: 'truncated after 312 bytes' }],
+    notes: ['only the headers of the images were checked'],
     duplicates: {
       count: 2,
       examples: [

@@ -236,7 +236,7 @@ export class ScriptedEngine {
     },
     'config:check': async ({ config }) => problems(config),
     'config:toYaml': async ({ config }) => ({ yaml: toYaml(config) }),
-    'config:fromText': async ({ text }) => ({ config: fromYaml(text) }),
+    'config:fromText': async ({ text }) => ({ config: fromYaml(text), notes: [] }),
     'estimate:compute': async ({ config }) => estimate(config, false),
     'estimate:measure': async ({ config }) => {
       this.emit('task:progress', { task: 'estimate:measure', message: 'step 4 of 10, full phase', fraction: 0.2 });
