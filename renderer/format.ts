@@ -76,15 +76,18 @@ export function formatPoints(value: Value): string {
 export function formatChange(value: Value | 'inf', threshold?: number): string {
   if (value === 'inf' || value === Number.POSITIVE_INFINITY) return withUnit('∞', '%');
   if (isMissing(value)) return DASH;
+  // A run that blew up: no threshold is near, and thirteen digits would break any table.
+  if (Math.abs(value) >= 1e5) return withUnit(value.toExponential(1).replace('e+', 'e'), '%');
   for (let digits = changeDigits(value); digits < 10; digits++) {
     if (threshold === undefined || keepsSide(value, threshold, digits)) return withUnit(fixed(value, digits), '%');
   }
   return withUnit(value, '%');
 }
 
-/** Two, and below 0.1 as many as two figures need: after the switch changes are small, and 0.00 would tell nothing. */
+/** Two, none from a thousand on, and below 0.1 as many as two figures need: after the switch changes are small, and 0.00 would tell nothing. */
 function changeDigits(value: number): number {
   const magnitude = Math.abs(value);
+  if (magnitude >= 1000) return 0;
   return magnitude === 0 || magnitude >= 0.0995 ? 2 : Math.min(5, 1 - Math.floor(Math.log10(magnitude)));
 }
 
@@ -249,4 +252,9 @@ export function formatSteps(duration: number | string | null | undefined): strin
   if (typeof duration === 'number') return duration === 1 ? withUnit(1, 'step') : withUnit(formatCount(duration), 'steps');
   const epochs = Number.parseFloat(duration);
   return epochs === 1 ? withUnit(1, 'epoch') : withUnit(epochs, 'epochs');
+}
+
+/** How often something comes: `every 250 steps`, `every epoch`. */
+export function formatEvery(duration: number | string | null | undefined): string {
+  return `every ${formatSteps(duration).replace(/^1\u00a0/, '')}`;
 }

@@ -1,5 +1,6 @@
 /** Between a config value and the text of its field. Nothing is judged here: the engine checks, its message stands at the field. */
 import type { FieldEntry } from '../../main/protocol/fieldTable.ts';
+import { formatCount } from '../format.ts';
 
 export function showField(value: unknown): string {
   if (value === null || value === undefined) return '';
@@ -39,5 +40,11 @@ export function rangeWords({ type, min, max, aboveMin, choices, words }: FieldEn
   if (type === 'list' && choices) return `any of ${choices.join(', ')}${extra}`;
   if (type !== 'integer' && type !== 'number') return extra.trim();
   if (min === undefined && max === undefined) return '';
-  return `${aboveMin ? 'above ' : ''}${min ?? ''} … ${max ?? ''}${extra}`;
+  return `${aboveMin ? 'above ' : ''}${bound(min)}\u00a0…\u00a0${bound(max)}${extra}`;
+}
+
+/** Grouped from five digits on; a small bound as it is written in a config. */
+function bound(value: number | undefined): string {
+  if (value === undefined) return '';
+  return Math.abs(value) >= 10_000 ? formatCount(value) : String(value);
 }

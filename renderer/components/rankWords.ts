@@ -5,8 +5,13 @@ import { formatChange, formatLoss, unbroken } from '../format.ts';
 /** The part of a reason that only repeats the figures: "change 0.39 % in family q (0.31 to 0.61 %): position 0.29, rank 8". */
 const FIGURES = /^change \S+ % in (family \w+|all targets) \([^)]*\): position [^,;]+, rank \d+(?:; )?/;
 
-export function rankSentence({ module, rank, alpha, change, from, to, poolMin, poolMax, position, binRank, reason }: RankReason): string {
-  const parts = [module];
+/** With the module's name in front. */
+export function rankSentence(reason: RankReason): string {
+  return `${reason.module}; ${rankWords(reason)}`;
+}
+
+export function rankWords({ rank, alpha, change, from, to, poolMin, poolMax, position, binRank, reason }: RankReason): string {
+  const parts: string[] = [];
   const pool = FIGURES.exec(reason)?.[1] ?? 'pool';
   const more = reason.replace(FIGURES, '');
   if (from !== null && to !== null) parts.push(`norm ${formatLoss(from)} → ${formatLoss(to)}, change ${formatChange(change)}`);

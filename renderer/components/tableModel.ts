@@ -6,6 +6,8 @@ export interface TableCell {
 
 export interface TableModel {
   columns: string[];
+  /** What the figures are in, where the columns leave it out. */
+  note?: string;
   /** Rows are made when they are asked for: of 20,000 a few hundred are shown. */
   count: number;
   row: (index: number) => TableCell[];

@@ -47,6 +47,17 @@ describe.skipIf(!findChromium())('by keyboard alone', () => {
       .waitFor({ state: 'attached' });
   });
 
+  it('shows the values under the crosshair, not only to those who hear them', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    const chart = page.getByRole('application', { name: 'Loss, top-1' });
+    await chart.focus();
+    expect(await page.locator('.readout').count()).toBe(0);
+    await page.keyboard.press('ArrowLeft');
+    await page.locator('.readout').getByText('val loss').waitFor();
+    await page.keyboard.press('Tab');
+    await page.locator('.readout').waitFor({ state: 'detached' });
+  });
+
   it('the reason of a rank is three actions from the run', async () => {
     const { page } = await browser.open({ route: '#/run/flowers-a/live' });
     await page.getByRole('heading', { name: 'flowers-a' }).waitFor();

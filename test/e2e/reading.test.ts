@@ -52,6 +52,39 @@ describe.skipIf(!findChromium())('the page', () => {
     expect(await names.evaluateAll((cells) => cells.filter((cell) => cell.scrollWidth > cell.clientWidth).length)).toBe(0);
   });
 
+  it('scrolls neither a map of 24 layers nor a table of changes sideways at 1,440 pixels', async () => {
+    const { page } = await browser.open({ scenario: 'long' });
+    const wide = (selector: string) =>
+      page.locator(selector).evaluateAll((boxes) => boxes.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).length);
+    for (const tab of ['layers', 'switch', 'what-if']) {
+      await browser.go(page, { route: `#/run/long/${tab}`, scenario: 'long' });
+      await page.locator('[data-cell="5-23"]').waitFor();
+      expect(await wide('[role="grid"], main'), tab).toBe(0);
+    }
+    await browser.go(page, { route: '#/run/flowers-b/live' });
+    await page.getByRole('button', { name: 'All charts as tables' }).click();
+    await page.getByRole('region', { name: 'Change per family against τ, table' }).waitFor();
+    expect(await wide('.table-region')).toBe(0);
+  });
+
+  it('keeps the mistakes of a thousand classes in their panel', async () => {
+    const { page } = await browser.open({ route: '#/run/deep/evaluate', scenario: 'deep' });
+    await page.getByRole('button', { name: 'Evaluate on' }).click();
+    const list = page.getByRole('list', { name: 'Most frequent mistakes' });
+    await list.waitFor();
+    const [inner, outer] = [await list.boundingBox(), await page.getByRole('region', { name: 'Confusion', exact: true }).boundingBox()];
+    expect((inner?.y ?? 0) + (inner?.height ?? 1e9)).toBeLessThanOrEqual((outer?.y ?? 0) + (outer?.height ?? 0));
+  });
+
+  it('says of memory in use only while a run holds some', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    const bar = page.getByRole('contentinfo', { name: 'Status' });
+    await bar.getByText('in use').waitFor();
+    await browser.go(page, { route: '#/run/flowers-a/live' });
+    await bar.getByText('checkpoint at step').waitFor();
+    expect(await bar.getByText('in use').count()).toBe(0);
+  });
+
   it('cuts the note in the head of a chart before a control: none lies on another', async () => {
     const { page } = await browser.open({ route: '#/compare/flowers-a,flowers-a-seed4,flowers-full' });
     await page.getByLabel('group all but random seed').check();

@@ -6,6 +6,7 @@ import {
   formatChange,
   formatCount,
   formatDuration,
+  formatEvery,
   formatInterval,
   formatLoss,
   formatLr,
@@ -118,6 +119,17 @@ it('never rounds a change across its threshold', () => {
 it('says infinity in words a reader knows', () => {
   expect(spaced(formatChange('inf'))).toBe('∞ %');
   expect(formatLoss(Number.POSITIVE_INFINITY)).toBe('∞');
+});
+
+it('says a change beyond all thresholds by its magnitude', () => {
+  expect(spaced(formatChange(99_999, 0.8))).toBe('99,999 %');
+  expect(spaced(formatChange(2.311e13, 0.8))).toBe('2.3e13 %');
+});
+
+it('says how often', () => {
+  expect(spaced(formatEvery(250))).toBe('every 250 steps');
+  expect(spaced(formatEvery('2ep'))).toBe('every 2 epochs');
+  expect(formatEvery('1ep')).toBe('every epoch');
 });
 
 it('carries a full hour over when minutes round up', () => {

@@ -2,7 +2,7 @@
 import type { Distribution } from '../../../main/protocol/results.ts';
 import type { LineModel, LineSeries } from '../../charts/model.ts';
 import type { TableModel } from '../../components/tableModel.ts';
-import { formatCount, plain } from '../../format.ts';
+import { formatCount, formatPercent, plain } from '../../format.ts';
 
 export const DISTRIBUTIONS: Record<Distribution['kind'], { title: string; note: string; missing: string }> = {
   weight: { title: 'Weights', note: 'with the adapter merged where there is one', missing: '' },
@@ -21,7 +21,8 @@ export const DISTRIBUTIONS: Record<Distribution['kind'], { title: string; note: 
 /** Four significant figures, also of very small values. */
 export function formatValue(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–';
-  return Math.abs(value) < 1e-3 && value !== 0 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  const text = Math.abs(value) < 1e-3 && value !== 0 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  return text.replace(/^-/, '−');
 }
 
 /** Each bin twice, at both of its edges, so that the line has steps. */
@@ -38,7 +39,7 @@ export function distributionModel({ kind, edges, series }: Distribution, labels:
         colour: colours[i] ?? 'fg-2',
         dash: i === 0 ? [] : [6, 3],
         data: { xs, ys: shares },
-        format: (value) => `${value.toFixed(2)} %`,
+        format: (value) => formatPercent(value, 2),
         unlabelled: true,
       },
     ];

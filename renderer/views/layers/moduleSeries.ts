@@ -41,12 +41,13 @@ export function formatFigure(figure: Figure, value: number | null): string {
   return figure === 'change' ? formatChange(value) : formatLoss(value);
 }
 
-/** Two figures, or as many as fit into a cell of the map: below 0.1 three decimals without the zero before them. */
+/** Two figures, or as many as fit into a cell of the map: below 1 without the zero before the point, at most three decimals. */
 export function shortFigure(value: number | null): string {
   if (value === null) return '–';
   if (!Number.isFinite(value)) return '∞';
-  if (value >= 99.5) return String(Math.round(value));
-  return value > 0 && value < 0.0995 ? value.toFixed(3).slice(1) : value.toPrecision(2);
+  if (value >= 99.5) return value < 9999.5 ? String(Math.round(value)) : value.toExponential(0).replace('e+', 'e');
+  if (value <= 0 || value >= 0.995) return value.toPrecision(2);
+  return value.toFixed(value < 0.0995 ? 3 : 2).slice(1);
 }
 
 /** A figure of up to two modules over the run, and of the first one in another run. */

@@ -74,7 +74,10 @@ export function verdictWords(source: LiveSource): string {
   if (status.phase !== 'full') return '';
   const { tau, zeta, windowSize } = config.prelora;
   const last = replay?.windows.at(-1);
-  if (!last) return `First test needs ${windowSize} snapshots; there are ${records.snapshots.length}.`;
+  if (!last) {
+    const count = records.snapshots.length;
+    return unbroken(`The first test needs ${windowSize} snapshots; so far there ${count === 1 ? 'is 1' : `are ${count}`}.`);
+  }
   const loss = `Loss change ${formatChange(last.lossChange, zeta)} ${last.lossChange <= zeta ? '≤' : '>'} ζ ${formatChange(zeta)}`;
   return unbroken(`Test: ${changeSummary(source, tau)} ${loss}.`);
 }

@@ -1,6 +1,17 @@
 /** The numbers behind the Live charts as tables: the same data, whole, to read and to copy. */
 import type { TableCell, TableModel } from '../../components/tableModel.ts';
-import { formatAccuracy, formatBytes, formatChange, formatCount, formatLoss, formatLr, formatMs, formatRate, plain } from '../../format.ts';
+import {
+  formatAccuracy,
+  formatBytes,
+  formatChange,
+  formatCount,
+  formatLoss,
+  formatLr,
+  formatMs,
+  formatRate,
+  plain,
+  withoutUnit,
+} from '../../format.ts';
 import { FAMILIES } from '../../modules.ts';
 import { shownChanges, type Verdict } from './changes.ts';
 import type { LiveSource } from './source.ts';
@@ -47,11 +58,12 @@ export function windowsTable(source: LiveSource): TableModel {
   const { steps, families, lossChange, verdicts } = shownChanges(source);
   return {
     columns: ['step', ...FAMILIES, 'loss', 'verdict'],
+    note: 'change in %',
     count: steps.length,
     row: (i) => [
       cell(steps[i], formatCount),
-      ...FAMILIES.map((family) => cell(families.get(family)?.[i], (value) => formatChange(value, tau))),
-      cell(lossChange[i], (value) => formatChange(value, zeta)),
+      ...FAMILIES.map((family) => cell(families.get(family)?.[i], (value) => withoutUnit(formatChange(value, tau)))),
+      cell(lossChange[i], (value) => withoutUnit(formatChange(value, zeta))),
       verdictCell(verdicts[i]),
     ],
   };
