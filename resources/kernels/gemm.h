@@ -6,6 +6,7 @@
  */
 #pragma once
 #include <algorithm>
+#include <vector>
 
 #include "parallel.h"
 #include "vector.h"
@@ -182,6 +183,8 @@ struct Product {
 struct Plan {
   int64_t rows;
   int64_t columns;
+  /** Columns of the smallest piece, where pieces get smaller towards the end: nobody then waits long for a slower core. 0: all are alike. */
+  int64_t least_columns;
   /** So many ranges of depth are summed apart, for a C too small to be shared out. */
   int64_t parts;
   /** Packed beforehand, for all pieces; else each piece packs what it needs. */
@@ -196,7 +199,7 @@ static Plan plan_for_depth(const Product& p) {
   constexpr int64_t ENOUGH_PIECES = 4;
   const int64_t rows = even_part(p.m, 192, ROWS), columns = even_part(p.n, 384, LANES);
   const int64_t wanted = ENOUGH_PIECES / (count_of(p.m, rows) * count_of(p.n, columns));
-  return {rows, columns, std::max<int64_t>(1, std::min(wanted, p.depth / SLICE)), false, false, true};
+  return {rows, columns, 0, std::max<int64_t>(1, std::min(wanted, p.depth / SLICE)), false, false, true};
 }
 
 /** Many tokens times a weight: B is packed once. Rows read where they lie, a stride apart, crowd the first-level cache if there is much of B. */
@@ -205,13 +208,13 @@ static Plan plan_for_rows(const Product& p) {
   const int64_t most = std::max<int64_t>(COLUMNS, KEPT_VALUES / std::max<int64_t>(1, p.depth));
   const int64_t columns = even_part(p.n, most, COLUMNS);
   const bool packs_a = columns >= MANY_COLUMNS;
-  return {packs_a ? 6 * ROWS : 12 * ROWS, columns, 1, false, true, packs_a};
+  return {packs_a ? 6 * ROWS : 12 * ROWS, columns, 0, 1, false, true, packs_a};
 }
 
-/** Few tokens times a large weight: A is packed once, each part of the weight where it is used, in as many pieces as threads or a multiple. */
+/** Few tokens times a large weight: A is packed once, each part of the weight where it is used. */
 static Plan plan_for_weight(const Product& p) {
-  const int64_t pieces = round_up(count_of(p.n, 192), Pool::get().threads());
-  return {round_up(p.m, ROWS), round_up(count_of(p.n, pieces), LANES), 1, true, false, true};
+  constexpr int64_t MOST_COLUMNS = 192, LEAST_COLUMNS = 48;
+  return {round_up(p.m, ROWS), MOST_COLUMNS, LEAST_COLUMNS, 1, true, false, true};
 }
 
 /** Sizes are measured: memory is read as seldom as the second-level cache allows. */
@@ -249,12 +252,27 @@ struct Piece {
 
 static inline Matrix from(const Matrix& x, int64_t i, int64_t j) { return {x.data + i * x.row + j * x.column, x.row, x.column}; }
 
+/**
+ * Where pieces of columns begin, and n at the end. Pieces that may differ each take half a thread's share of what is left, after "guided
+ * self-scheduling" (Polychronopoulos and Kuck, 1987).
+ */
+static std::vector<int64_t> column_cuts(const Plan& plan, int64_t n) {
+  std::vector<int64_t> cuts = {0};
+  while (cuts.back() < n) {
+    const int64_t left = n - cuts.back(), share = round_up(left / (2 * Pool::get().threads()), COLUMNS);
+    const int64_t size = plan.least_columns ? std::clamp(share, plan.least_columns, plan.columns) : plan.columns;
+    cuts.push_back(std::min(n, cuts.back() + size));
+  }
+  return cuts;
+}
+
 /** One product on its way: its plan, its slices, what all pieces share. */
 struct Work {
   const Product& p;
   const Plan plan;
   const int64_t slice;
   const int64_t slices;
+  const std::vector<int64_t> cuts;
   /** All of a factor in slices, each in panels; null: pieces pack their own. */
   float* packed_a = nullptr;
   float* packed_b = nullptr;
@@ -262,10 +280,14 @@ struct Work {
   float* sums = nullptr;
 
   explicit Work(const Product& product)
-      : p(product), plan(plan_of(product)), slice(even_part(p.depth, SLICE, 1)), slices(std::max<int64_t>(1, count_of(p.depth, slice))) {}
+      : p(product),
+        plan(plan_of(product)),
+        slice(even_part(p.depth, SLICE, 1)),
+        slices(std::max<int64_t>(1, count_of(p.depth, slice))),
+        cuts(column_cuts(plan, p.n)) {}
 
   int64_t row_pieces() const { return count_of(p.m, plan.rows); }
-  int64_t pieces() const { return row_pieces() * count_of(p.n, plan.columns); }
+  int64_t pieces() const { return row_pieces() * (static_cast<int64_t>(cuts.size()) - 1); }
   int64_t depth_at(int64_t k0) const { return std::min(slice, p.depth - k0); }
 
   /** Packs panels of `unit` lines, `lines` in all, of every slice: `pack_lines(first, count, k0, k, out)` does one. */
@@ -295,8 +317,8 @@ struct Work {
   }
 
   Piece piece_at(int64_t index, int64_t part) const {
-    const int64_t i0 = index % row_pieces() * plan.rows, j0 = index / row_pieces() * plan.columns;
-    return {i0, std::min(p.m, i0 + plan.rows), j0, std::min(p.n, j0 + plan.columns), part};
+    const int64_t i0 = index % row_pieces() * plan.rows, *cut = &cuts[index / row_pieces()];
+    return {i0, std::min(p.m, i0 + plan.rows), cut[0], cut[1], part};
   }
 
   /** One piece of C, summed over one part of the depth. */

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
@@ -36,9 +37,9 @@ class Pool {
     job->call = [](void* context, int64_t i) { (*static_cast<Piece*>(context))(i); };
     announce(job, count - 1 < helpers_ ? static_cast<int>(count - 1) : helpers_);
     work(*job);
-    for (int spin = 0; job->done.load(std::memory_order_acquire) < count; spin++)
-      if (spin < SPINS) pause();
-      else std::this_thread::yield();  // whoever has the last piece may be waiting for this core
+    const auto is_done = [&] { return job->done.load(std::memory_order_acquire) >= count; };
+    if (spins_until(is_done)) return;
+    while (!is_done()) std::this_thread::yield();  // whoever has the last piece may be waiting for this core
   }
 
  private:
@@ -83,7 +84,7 @@ class Pool {
 
   void help() {
     for (;;) {
-      for (int spin = 0; spin < SPINS && waiting_.load(std::memory_order_acquire) == 0; spin++) pause();
+      spins_until([this] { return waiting_.load(std::memory_order_acquire) > 0; });
       std::shared_ptr<Job> job;
       {
         std::unique_lock<std::mutex> lock(mutex_);
@@ -104,8 +105,20 @@ class Pool {
 #endif
   }
 
-  /** A few microseconds: the next kernel usually comes at once, and sleeping and waking costs more. */
-  static constexpr int SPINS = 400;
+  /** Whether it became true within about the time that falling asleep and being woken costs: the next kernel usually comes sooner. */
+  template <class Condition>
+  static bool spins_until(Condition is_true) {
+    constexpr auto LONGEST = std::chrono::microseconds(100);
+    constexpr int BETWEEN_LOOKS_AT_THE_CLOCK = 32;
+    const auto end = std::chrono::steady_clock::now() + LONGEST;
+    do {
+      for (int i = 0; i < BETWEEN_LOOKS_AT_THE_CLOCK; i++) {
+        if (is_true()) return true;
+        pause();
+      }
+    } while (std::chrono::steady_clock::now() < end);
+    return false;
+  }
 
   const int helpers_;
   std::mutex mutex_;

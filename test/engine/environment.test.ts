@@ -38,9 +38,14 @@ test('a CPU engine needs no library path, and keeps oneDNN while it has no kerne
 });
 
 const installed = findEngine('cpu');
-test.skipIf(!installed || !areKernelsBuilt(installed))('with our kernels oneDNN is off (skipped where none are built)', () => {
-  expect(nativeEnvironment({ ...settings, engine: installed }).TF_ENABLE_ONEDNN_OPTS).toBe('0');
-});
+test.skipIf(!installed || !areKernelsBuilt(installed))(
+  'kernels of ours: no oneDNN, half as many operations at once (skipped where none are built)',
+  () => {
+    const withThreads = (threads: number) => nativeEnvironment({ ...settings, threads, engine: installed });
+    expect(withThreads(1)).toMatchObject({ TF_ENABLE_ONEDNN_OPTS: '0', TF_NUM_INTEROP_THREADS: '1' });
+    expect(withThreads(5)).toMatchObject({ TF_NUM_INTRAOP_THREADS: '5', TF_NUM_INTEROP_THREADS: '2' });
+  },
+);
 
 test('a process started with the variables lacks none of them', () => {
   expect(missingNativeEnvironment(settings, {})).toEqual(nativeEnvironment(settings));
