@@ -86,7 +86,7 @@ function expressionOf(part: string): RegExp {
 
 async function namesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOTDIR') return [];
+    if (error.code === 'ENOTDIR' || error.code === 'ENOENT') return []; // a file, or gone since its name was read
     throw fileError(folder, error);
   });
   return names.sort(byCodePoint);

@@ -125,7 +125,8 @@ describe('a source in shards', () => {
 
   it('can be one file, counted files, or a pattern with stars; a missing one is named', async () => {
     const shard = await numberedTar(6);
-    const root = folderWith(Object.fromEntries([8, 9, 10, 11].map((i) => [`s-${String(i).padStart(3, '0')}.tar`, shard])));
+    const names = [8, 9, 10, 11].map((i) => `shards/s-${String(i).padStart(3, '0')}.tar`);
+    const root = path.join(folderWith(Object.fromEntries(names.map((name) => [name, shard]))), 'shards');
     const counts = [];
     for (const source of ['s-008.tar', 's-{008..011}.tar', 's-{008,010}.tar', 's-*.tar', 's-01?.tar', '../*/s-0*.tar']) {
       const { train, val } = await open(path.join(root, source), { maxTrain: null });
@@ -137,7 +138,7 @@ describe('a source in shards', () => {
     expect(await refusal(path.join(root, 's-{0..99999999}.tar'))).toContain(
       'bad-config: data.source {0..99999999} names more than 1,000,000',
     );
-    expect(await refusal(path.join(root), { format: 'parquet' })).toBe(`data-not-found: ${root}: no .parquet files in it`);
+    expect(await refusal(root, { format: 'parquet' })).toBe(`data-not-found: ${root}: no .parquet files in it`);
   });
 
   it('takes validation from other shards, given as data.valSource', async () => {
