@@ -71,8 +71,7 @@ async function matching(pattern: string): Promise<string[]> {
     }
     const wanted = expressionOf(part);
     const next: string[] = [];
-    for (const folder of found)
-      next.push(...(await namesIn(folder)).filter((name) => wanted.test(name)).map((name) => path.join(folder, name)));
+    for (const folder of found) for (const name of await namesIn(folder)) if (wanted.test(name)) next.push(path.join(folder, name));
     found = next;
   }
   return found;
