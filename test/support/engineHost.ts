@@ -35,7 +35,7 @@ export async function watchRun(page: PageClient, runId: string) {
   const frames: RunFrame[] = [];
   page.on('run:frame', (frame) => {
     frames.push(frame);
-    void page.request('frames:ack', { runId, sequence: frame.sequence });
+    page.request('frames:ack', { runId, sequence: frame.sequence }).catch(() => {}); // a page that closes waits for no reply
   });
   const state = await page.request('run:state', { runId });
   const until = (condition: (frame: RunFrame) => boolean): Promise<RunFrame> =>
