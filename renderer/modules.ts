@@ -1,5 +1,5 @@
 /** Module names as the page shows them: `blocks.3.attn.q` ↔ layer 3, family q (architecture.md section 6). */
-import { FAMILIES, type Family } from '../main/protocol/config.ts';
+import { FAMILIES, type Family } from '../main/protocol/families.ts';
 
 export interface ModulePlace {
   layer: number;

@@ -4,7 +4,7 @@ import { ensureEngine } from '../engine/ensure.ts';
 import { missingNativeEnvironment } from '../engine/environment.ts';
 import { progressPrinter } from '../engine/progressLines.ts';
 import { type RunReport, type TrainingTask, trainInProcess } from '../host/trainInProcess.ts';
-import type { EngineConfig } from '../protocol/config.ts';
+import type { EngineConfig } from '../protocol/config/engine.ts';
 import { EXIT_STATUS } from '../protocol/reply.ts';
 import { readConfig } from '../store/runFolder.ts';
 import { readArguments } from './arguments.ts';

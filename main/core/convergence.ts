@@ -2,7 +2,7 @@
  * The test for partial convergence: a window of snapshots in, one verdict out, with every number behind it (method.md sections 6
  * and 7). Weight changes must lie strictly below tau, loss changes at most at zeta; both in percent per snapshot interval.
  */
-import type { Family } from '../protocol/config.ts';
+import type { Family } from '../protocol/families.ts';
 import type { ModuleNorms, SnapshotRecord } from '../protocol/records.ts';
 import { type ConvergenceReport, convergenceWords, type FamilyChange, type SnapshotComparison } from './convergenceReport.ts';
 import { le, lt, percentChange, percentOf } from './equality.ts';

@@ -2,7 +2,7 @@
  * What the test for partial convergence hands back: every number behind the verdict, and the verdict in a sentence (what passed, or
  * what still stands in the way). A value is never rounded across its threshold.
  */
-import type { Family } from '../protocol/config.ts';
+import type { Family } from '../protocol/families.ts';
 import { same } from './equality.ts';
 import type { ModuleName } from './modules.ts';
 

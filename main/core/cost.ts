@@ -2,7 +2,8 @@
  * What a phase costs: multiply-adds and bytes (method.md section 13). Multiply-adds and parameter bytes are exact counts of the matrix
  * products and tensors; activations are a rough guide. Freezing saves only the weight gradients of the frozen linears.
  */
-import { FAMILIES, type ModelShape } from '../protocol/config.ts';
+import type { ModelShape } from '../protocol/config.ts';
+import { FAMILIES } from '../protocol/families.ts';
 import type { Phase } from '../protocol/run.ts';
 import { moduleName } from './modules.ts';
 import { linearShape, patchDim, tokenCount } from './parameterShapes.ts';

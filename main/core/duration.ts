@@ -1,5 +1,5 @@
 /** Lengths of time in optimizer steps: the one unit of every counter and threshold (method.md section 1). */
-import type { Duration } from '../protocol/config.ts';
+import type { Duration } from '../protocol/config/values.ts';
 
 /** Updates in one pass over `nTrain` images: ⌊nTrain / batchSize⌋ with `dropLast`, else ⌈…⌉. 0 when no whole batch fits. */
 export function stepsPerEpoch(nTrain: number, batchSize: number, dropLast: boolean): number {

@@ -3,7 +3,7 @@
  * each shape alone (benchmarks.md P6), the estimator multiplies them with the machine's rate. Counts are those of method.md sections 9,
  * 10 and 13: forward, gradient of the input, gradient of the weight where it trains.
  */
-import { FAMILIES } from '../protocol/config.ts';
+import { FAMILIES } from '../protocol/families.ts';
 import type { Phase } from '../protocol/run.ts';
 import { adaptsRows } from './adapterForm.ts';
 import { moduleName } from './modules.ts';

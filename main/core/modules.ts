@@ -2,7 +2,7 @@
  * Names of the six linear layers of every block, in the one order used for ties, lists and files: block index, then q k v proj
  * fc1 fc2 (method.md section 1, architecture.md section 6).
  */
-import { FAMILIES, type Family } from '../protocol/config.ts';
+import { FAMILIES, type Family } from '../protocol/families.ts';
 
 export type ModuleName = `blocks.${number}.attn.${'q' | 'k' | 'v' | 'proj'}` | `blocks.${number}.mlp.${'fc1' | 'fc2'}`;
 

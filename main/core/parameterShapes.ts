@@ -2,7 +2,8 @@
  * Every parameter of the ViT by path, with its shape, in storage order: the one place that knows the geometry. Counts, rank
  * budgets, estimates, checkpoints and the model itself derive from it. Weights are `[in, out]` (method.md sections 1 and 2).
  */
-import { FAMILIES, type Family, type ModelShape } from '../protocol/config.ts';
+import type { ModelShape } from '../protocol/config.ts';
+import { FAMILIES, type Family } from '../protocol/families.ts';
 import { moduleName } from './modules.ts';
 
 export type Shape = readonly number[];

@@ -2,7 +2,8 @@
  * From what the user names (families, modules, `paper`) to modules: which get adapters, which take part in the test, which linears
  * the freeze stops (method.md sections 4, 7 and 10).
  */
-import { FAMILIES, type Family, type ModelShape, type RunConfig } from '../protocol/config.ts';
+import type { ModelShape, RunConfig } from '../protocol/config.ts';
+import { FAMILIES, type Family } from '../protocol/families.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { allModules, type ModuleName, moduleName, parseModuleName } from './modules.ts';
 import { linearShape } from './parameterShapes.ts';

@@ -2,7 +2,8 @@
  * Which parameters exist, train and decay in each phase, and how many they are (method.md sections 3 and 10). Phase full: the base.
  * Phase warmup: base and adapters. Phase lora: adapters, head, and whatever the freeze did not name. Pure counting: no tensors.
  */
-import type { FAMILIES, ModelShape, RunConfig } from '../protocol/config.ts';
+import type { ModelShape, RunConfig } from '../protocol/config.ts';
+import type { FAMILIES } from '../protocol/families.ts';
 import type { Phase } from '../protocol/run.ts';
 import { type ModuleName, parseModuleName } from './modules.ts';
 import { adapterShapes, countParameters, linearShape, parameterShapes, type Shape, sizeOf } from './parameterShapes.ts';

@@ -4,7 +4,7 @@
  */
 
 import type { z } from 'zod';
-import type { DataConfig } from '../protocol/config.ts';
+import type { DataConfig } from '../protocol/config/data.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { Split } from './images.ts';
 import type { KnownNormalization } from './normalization.ts';

@@ -5,7 +5,7 @@
 import type { DataFacts } from '../core/resolveConfig.ts';
 import { openDataset } from '../data/dataset.ts';
 import { factsOf } from '../data/facts.ts';
-import { DataConfig } from '../protocol/config.ts';
+import { DataConfig } from '../protocol/config/data.ts';
 import { PreloraError } from '../protocol/reply.ts';
 
 type DataSettings = Parameters<typeof openDataset>[0];

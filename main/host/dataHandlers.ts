@@ -7,7 +7,7 @@ import { factsOf } from '../data/facts.ts';
 import { pictureUrl } from '../data/picture.ts';
 import { previewAugment } from '../data/previewAugment.ts';
 import { decodeSample } from '../data/showImage.ts';
-import { DataConfig } from '../protocol/config.ts';
+import { DataConfig } from '../protocol/config/data.ts';
 import type { DatasetReport } from '../protocol/results.ts';
 import type { EngineHandlers } from './handlers.ts';
 

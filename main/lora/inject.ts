@@ -12,7 +12,8 @@ import { matchRows } from '../model/classToken.ts';
 import type { HostTensor } from '../model/init.ts';
 import type { LinearLayer } from '../model/linear.ts';
 import { linearWeights, plainLinear, type ViTContext } from '../model/vit.ts';
-import { FAMILIES, type ModelShape } from '../protocol/config.ts';
+import type { ModelShape } from '../protocol/config.ts';
+import { FAMILIES } from '../protocol/families.ts';
 import { type Adapter, adapterBranch, frozenLoraLinear, jointLoraLinear } from './layer.ts';
 
 /** Rank and alpha per adapted module; modules without an entry keep their plain layer. */

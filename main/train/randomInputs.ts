@@ -7,7 +7,8 @@ import type { TensorSpec } from '../compile/program.ts';
 import { parseModuleName } from '../core/modules.ts';
 import { linearShape, tokenCount } from '../core/parameterShapes.ts';
 import { randomStream, type StreamName } from '../core/random.ts';
-import { FAMILIES, type ModelShape } from '../protocol/config.ts';
+import type { ModelShape } from '../protocol/config.ts';
+import { FAMILIES } from '../protocol/families.ts';
 
 export interface RandomInput {
   name: string;

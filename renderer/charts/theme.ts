@@ -1,5 +1,5 @@
 /** The tokens a canvas needs, read from the document: a canvas does not see CSS variables. Read again when the theme changes. */
-import { FAMILIES, type Family } from '../../main/protocol/config.ts';
+import { FAMILIES, type Family } from '../../main/protocol/families.ts';
 
 const COLOURS = [
   'bg',

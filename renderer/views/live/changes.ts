@@ -2,7 +2,7 @@
  * How much modules change from snapshot to snapshot, for the charts. Up to the switch the numbers are the engine's, with its verdicts;
  * after it nothing is tested any more, and the curves go on with plain means over the layers, because history must not vanish.
  */
-import type { Family } from '../../../main/protocol/config.ts';
+import type { Family } from '../../../main/protocol/families.ts';
 import type { ReplayResult } from '../../../main/protocol/results.ts';
 import { firstAfter } from '../../charts/series.ts';
 import { FAMILIES } from '../../modules.ts';

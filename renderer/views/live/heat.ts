@@ -2,7 +2,7 @@
  * The layer × time picture: per snapshot pair the change of every module, as one row per layer (one family, or the mean or maximum
  * over families). For drawing only; verdicts come from the engine. It goes on after the freeze, with the effective weight's norms.
  */
-import type { Family } from '../../../main/protocol/config.ts';
+import type { Family } from '../../../main/protocol/families.ts';
 import { type HeatModel, type HeatRow, scaleEnds } from '../../charts/heat.ts';
 import { firstAfter } from '../../charts/series.ts';
 import { formatChange, formatCount } from '../../format.ts';
