@@ -6,8 +6,8 @@ import { PreloraError } from '../protocol/reply.ts';
 import { checkBroken } from './brokenLimit.ts';
 import { byCodePoint } from './codePointOrder.ts';
 import { type FoundImage, findImages } from './findImages.ts';
-import type { Split } from './images.ts';
-import { inspectImages } from './inspectImages.ts';
+import type { EncodedImages, Split } from './images.ts';
+import { badImages, factsOf, inspectImages } from './inspectImages.ts';
 import type { DataSettings, RawSource, SplitName } from './rawSource.ts';
 
 type FolderSettings = Pick<DataSettings, 'convertUnusual' | 'maxBroken'>;
@@ -19,28 +19,23 @@ type FolderSettings = Pick<DataSettings, 'convertUnusual' | 'maxBroken'>;
 export async function openImageFolder(root: string, settings: FolderSettings, signal?: AbortSignal): Promise<RawSource> {
   const found = await findImages(root, signal);
   if (found.images.length + found.skipped.length === 0) {
-    throw new PreloraError('data-unreadable', `${root}: no IDX files, no CIFAR files and no folders with images found`);
+    throw new PreloraError('data-unreadable', `${root}: no IDX or CIFAR files, no tar or parquet shards and no folders with images found`);
   }
   const paths = found.images.map((image) => image.path);
-  const inspection = await inspectImages({ kind: 'files', root, paths }, { convertUnusual: settings.convertUnusual, signal });
-  const bad = [...inspection.bad].sort(([a], [b]) => a - b).map(([place, reason]) => ({ path: paths[place] as string, reason }));
-  const skipped = [...found.skipped, ...bad];
+  const images: EncodedImages = { kind: 'files', root, paths };
+  const inspection = await inspectImages(images, { convertUnusual: settings.convertUnusual, signal });
+  const skipped = [...found.skipped, ...badImages(images, inspection)];
   checkBroken(skipped, paths.length + found.skipped.length, settings.maxBroken);
   const readable = found.images.filter((_, place) => !inspection.bad.has(place));
   checkClasses(found.classes, readable);
   const classNames = [...new Set([...found.classes.values()].flat())].sort(byCodePoint);
-  const allGray = inspection.gray === inspection.checked - inspection.bad.size;
   return {
     format: 'folder',
     root,
     classNames,
-    channels: allGray ? 1 : 3,
-    grayImages: inspection.gray,
-    rawSize: null,
-    preset: allGray ? null : 'imagenet',
+    ...factsOf(inspection),
     splits: makeSplits(root, readable, classNames),
     skipped,
-    converted: inspection.converted,
     notes: inspection.notes,
   };
 }

@@ -5,7 +5,7 @@
 import { decodeImage, inspectImage, UnreadableImage } from './decode.ts';
 import { encodedInput } from './encodedImages.ts';
 import { type EncodedImages, encodedName } from './images.ts';
-import { throwIfAborted } from './rawSource.ts';
+import { type RawSource, type SkippedImage, throwIfAborted } from './rawSource.ts';
 
 const DECODE_ALL_UP_TO = 2000;
 /** Of more images only so many headers, evenly spaced, are read: opening then takes a minute and not ten. */
@@ -53,6 +53,23 @@ export async function inspectImages(images: EncodedImages, { convertUnusual, sig
     await Promise.all(places.slice(from, from + AT_ONCE).map(inspect));
   }
   return result;
+}
+
+/** The bad images, in the order of the list. */
+export function badImages(images: EncodedImages, { bad }: Inspection): SkippedImage[] {
+  return [...bad].sort(([a], [b]) => a - b).map(([place, reason]) => ({ path: encodedName(images, place), reason }));
+}
+
+/** What a source says of its images: gray ones throughout have one channel, of coloured ones ImageNet's mean and std are known. */
+export function factsOf(inspection: Inspection): Pick<RawSource, 'channels' | 'grayImages' | 'rawSize' | 'preset' | 'converted'> {
+  const allGray = inspection.gray === inspection.checked - inspection.bad.size;
+  return {
+    channels: allGray ? 1 : 3,
+    grayImages: inspection.gray,
+    rawSize: null,
+    preset: allGray ? null : 'imagenet',
+    converted: inspection.converted,
+  };
 }
 
 function notesFor(total: number, checked: number): string[] {

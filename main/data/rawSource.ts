@@ -2,7 +2,6 @@
  * What every reader (IDX, CIFAR, folders of images) gives back before validation split, limits and normalisation are settled, and
  * the checks that all sources share.
  */
-
 import type { z } from 'zod';
 import type { DataConfig } from '../protocol/config/data.ts';
 import { PreloraError } from '../protocol/reply.ts';

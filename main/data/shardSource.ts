@@ -4,7 +4,7 @@ import { PreloraError } from '../protocol/reply.ts';
 import { checkBroken } from './brokenLimit.ts';
 import { byCodePoint } from './codePointOrder.ts';
 import { type ImageRanges, type Split, takeSamples } from './images.ts';
-import { inspectImages } from './inspectImages.ts';
+import { badImages, factsOf, inspectImages } from './inspectImages.ts';
 import type { DataSettings, RawSource, SplitName } from './rawSource.ts';
 import type { IndexedShard } from './shardIndex.ts';
 import type { FoundShards, Shard, ShardFormat } from './shards.ts';
@@ -36,20 +36,15 @@ export async function sourceOfShards(
   const images = rangesOf(opened);
   const { classNames, labels } = classesOf(opened, options.classNames);
   const inspection = await inspectImages(images, { convertUnusual: options.settings.convertUnusual, signal: options.signal });
-  const skipped = [...inspection.bad].sort(([a], [b]) => a - b).map(([place, reason]) => ({ path: images.names[place] as string, reason }));
+  const skipped = badImages(images, inspection);
   checkBroken(skipped, count, options.settings.maxBroken);
-  const allGray = inspection.gray === inspection.checked - inspection.bad.size;
   return {
     format: options.format,
     root,
     classNames,
-    channels: allGray ? 1 : 3,
-    grayImages: inspection.gray,
-    rawSize: null,
-    preset: allGray ? null : 'imagenet',
+    ...factsOf(inspection),
     splits: splitsOf(opened, { name: 'all', count, labels, images }, inspection.bad),
     skipped,
-    converted: inspection.converted,
     notes: [...inspection.notes, ...opened.flatMap(({ shard, samples }) => samples.notes.map((note) => `${shard.name}: ${note}`))],
   };
 }
