@@ -1,6 +1,6 @@
 /** Kernels or none for all trainers of a process: what the first one found holds until the next start. */
 import { nativeEnvironment } from '../engine/environment.ts';
-import { findEngine } from '../engine/installed.ts';
+import { findEngine, type InstalledEngine } from '../engine/installed.ts';
 import { areKernelsBuilt } from '../engine/kernels.ts';
 
 /** Decided with the first trainer of this process. */
@@ -17,7 +17,13 @@ export function usesKernels(): boolean {
   // Without an engine nothing native is loaded: the next trainer may find one.
   if (!engine) return true;
   kernelsAreUsed = areKernelsBuilt(engine);
-  // The process may have been started before they were built. Here, outside any worker, native code sees it.
-  if (kernelsAreUsed) process.env.TF_ENABLE_ONEDNN_OPTS ??= nativeEnvironment({ threads: null, xla: false, engine }).TF_ENABLE_ONEDNN_OPTS;
+  if (kernelsAreUsed) tellTensorFlow(engine);
   return kernelsAreUsed;
+}
+
+/** The process may have been started before the kernels were built. Here, outside any worker, native code sees what is set. */
+function tellTensorFlow(engine: InstalledEngine): void {
+  const { TF_NUM_INTEROP_THREADS, TF_ENABLE_ONEDNN_OPTS } = nativeEnvironment({ threads: null, xla: false, engine });
+  process.env.TF_NUM_INTEROP_THREADS = TF_NUM_INTEROP_THREADS;
+  process.env.TF_ENABLE_ONEDNN_OPTS ??= TF_ENABLE_ONEDNN_OPTS;
 }
