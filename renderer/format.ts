@@ -234,6 +234,11 @@ export function plain(value: Value): string {
   return isMissing(value) ? '' : String(value);
 }
 
+/** Things by number, with a word whose plural ends in s: `1 run`, `1,200 runs`. */
+export function formatCounted(count: number, word: string): string {
+  return withUnit(formatCount(count), count === 1 ? word : `${word}s`);
+}
+
 /** A ratio of two figures: `1.26×`. */
 export function formatRatio(value: Value): string {
   return isMissing(value) || !Number.isFinite(value) ? DASH : `${fixed(value, 2)}×`;
@@ -249,7 +254,7 @@ export function middleEllipsis(text: string, length: number): string {
 /** A duration field of the config, steps or text such as "2ep": `400 steps`, `1 epoch`. */
 export function formatSteps(duration: number | string | null | undefined): string {
   if (duration === null || duration === undefined) return DASH;
-  if (typeof duration === 'number') return duration === 1 ? withUnit(1, 'step') : withUnit(formatCount(duration), 'steps');
+  if (typeof duration === 'number') return formatCounted(duration, 'step');
   const epochs = Number.parseFloat(duration);
   return epochs === 1 ? withUnit(1, 'epoch') : withUnit(epochs, 'epochs');
 }

@@ -12,8 +12,7 @@ import { formatYaml, readConfigFile } from '../store/configFile.ts';
 import { readArguments, readNumber } from './arguments.ts';
 import { type CommandIo, printJson } from './io.ts';
 
-export const IMPORT_USAGE =
-  'prelora import DIR_OR_FILE [--heads N] [--eps X] | ARGS_YAML [--processes N] [--strict]  [--out FILE] [--json]';
+export const IMPORT_USAGE = 'prelora import DIR_OR_FILE [--heads N] [--eps X] | ARGS_YAML [--processes N] [--strict] [--out FILE] [--json]';
 
 export async function importCommand(args: string[], io: CommandIo): Promise<number> {
   const options = {

@@ -3,7 +3,6 @@
  * and the verdict on the window, the step of the first pass, and the ranks from there. The rule alone: no vetoes or deferrals;
  * graceSteps are added. With a run's own settings it gives the run's own switch step and ranks (section 16, invariant 10).
  */
-
 import { ModelConfig } from '../protocol/config/model.ts';
 import type { ModelShape, RunConfig } from '../protocol/config.ts';
 import type { Family } from '../protocol/families.ts';

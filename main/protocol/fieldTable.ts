@@ -2,7 +2,6 @@
  * Every config field as a row: path, type, range, default, unit, label, help. Read off the schema's own JSON Schema, so that the form,
  * `prelora config schema`, the docs and the messages of the CLI cannot disagree with what is checked.
  */
-
 import type { FieldMeta } from './config/field.ts';
 import { RunConfig } from './config.ts';
 

@@ -2,7 +2,6 @@
  * Everything of a run that is not a tensor: what state.json of a checkpoint holds, so that going on from it equals never having stopped
  * (method.md section 12). Plain JSON; the tensors lie beside it. Also the way from and to a checkpoint's content.
  */
-
 import { initialPhaseState, type PhaseState } from '../core/phase.ts';
 import type { LrExtension } from '../core/schedule.ts';
 import type { HostTensor } from '../model/init.ts';

@@ -2,7 +2,6 @@
  * Obeys what the user asks at a step boundary (method.md section 5): in order of arrival, each journalled, each answered once. Stop and undo
  * discard what still waits; a pause waits here, with the model loaded, until it is told to go on.
  */
-
 import { epochSteps } from '../core/duration.ts';
 import { afterEdit, type Deferral, defer, freezeNow, trigger, veto } from '../core/phase.ts';
 import { assignRanks, type RankAssignment } from '../core/rankAssignment.ts';

@@ -2,7 +2,6 @@
  * A fake engine for the page: every request of the contract answered from formula-made runs, with the real rules of main/core behind
  * replay, preview, ranks and checks. Time stands still until `tick` is called, so that screenshots are equal from run to run.
  */
-
 import { compare, comparedRun } from '../../../main/core/comparison.ts';
 import { parseConfig, resolveWithData } from '../../../main/core/resolveConfig.ts';
 import type { PushEvents } from '../../../main/protocol/events.ts';
