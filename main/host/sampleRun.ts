@@ -11,11 +11,17 @@ const FACTS = { channels: 1, numClasses: 10, mean: [0.286], std: [0.353] };
 
 /** A config for `start`. Throws `busy` while a run is live, or what the engine throws. */
 export async function sampleConfig(host: EngineHost): Promise<RunConfig> {
-  const preset = (await readPreset('sample')).config as { data: object };
+  const preset = (await readPreset('sample')).config as Record<'data' | 'train' | 'prelora', object>;
   const whole = { ...preset, preset: 'sample', name: 'sample' };
   const config = resolveWithData(parseConfig(whole), { ...FACTS, trainCount: 12_000 });
   const { imagesPerSecond } = await host.runJob(config.engine, (client) =>
     client.request('measurePhase', { config, phase: 'full', ranks: {}, steps: MEASURED_STEPS }),
   );
-  return parseConfig({ ...whole, data: { ...preset.data, ...sampleSize(imagesPerSecond, config.train.epochs) } });
+  const { data, train, prelora } = sampleSize(imagesPerSecond, config.train.epochs);
+  return parseConfig({
+    ...whole,
+    data: { ...preset.data, ...data },
+    train: { ...preset.train, ...train },
+    prelora: { ...preset.prelora, ...prelora },
+  });
 }

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { SAMPLE_SIZES, sampleSize } from '../../main/core/sampleSize.ts';
+import { SAMPLE_SIZES, type SampleSize, sampleSize } from '../../main/core/sampleSize.ts';
 
 const EPOCHS = 12;
+/** Of resources/presets/sample.yaml. */
+const PRESET = { batchSize: 64, lrWarmupSteps: 60, lrRampSteps: 60 };
+const stepsOf = ({ data, train }: SampleSize): number => Math.floor(data.maxTrain / (train?.batchSize ?? PRESET.batchSize));
 const secondsAt = (imagesPerSecond: number): number => {
-  const { maxTrain, maxVal } = sampleSize(imagesPerSecond, EPOCHS);
+  const { maxTrain, maxVal } = sampleSize(imagesPerSecond, EPOCHS).data;
   return (EPOCHS * (maxTrain + maxVal / 3)) / imagesPerSecond;
 };
 
@@ -22,6 +25,16 @@ describe('the sample', () => {
   it('never wastes more than half of the time it may take, until it is whole', () => {
     for (let imagesPerSecond = 82; imagesPerSecond < 600; imagesPerSecond += 7) {
       expect(secondsAt(imagesPerSecond), `${imagesPerSecond}`).toBeGreaterThan(119);
+    }
+  });
+
+  it('keeps at every size at least a quarter of the steps of an epoch, and the ramps a third of one', () => {
+    const whole = stepsOf(SAMPLE_SIZES[0] as SampleSize);
+    for (const size of SAMPLE_SIZES) {
+      const steps = stepsOf(size);
+      expect(steps).toBeGreaterThanOrEqual(Math.floor(whole / 4));
+      expect((size.train?.lrWarmupSteps ?? PRESET.lrWarmupSteps) / steps).toBeCloseTo(1 / 3, 1);
+      expect((size.prelora?.lrRampSteps ?? PRESET.lrRampSteps) / steps).toBeCloseTo(1 / 3, 1);
     }
   });
 });

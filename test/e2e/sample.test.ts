@@ -40,7 +40,12 @@ describe.skipIf(!findChromium())(`the first minutes on ${isNative ? 'the native 
     const losses = (await tableOf(page, 'Loss, top-1')).map((row) => Number(row[2]));
     expect(losses.length).toBeGreaterThanOrEqual(2);
     expect(losses.at(-1)).toBeLessThan((losses[0] as number) * 0.9);
-    const changes = (await tableOf(page, 'Change per family against τ')).map((row) => Math.max(...row.slice(1, 7).map(Number)));
+    // Until the switch: adapters that join a base still in training move the effective weights more for a while.
+    const [sample] = await browser.engine.request('runs:list', {});
+    const switchStep = sample?.status.switchStep as number;
+    const untilSwitch = (await tableOf(page, 'Change per family against τ')).filter((row) => Number(row[0]) <= switchStep);
+    const changes = untilSwitch.map((row) => Math.max(...row.slice(1, 7).map(Number)));
+    expect(changes.length).toBeGreaterThanOrEqual(2);
     expect(changes.at(-1)).toBeLessThan(changes[0] as number);
     await page.getByRole('application', { name: 'Layer by time: change' }).waitFor();
 
