@@ -21,11 +21,16 @@ function withUnit(figure: string | number, unit: string): string {
 
 const cache = new Map<string, Intl.NumberFormat>();
 
-function number(value: number, options: Intl.NumberFormatOptions): string {
-  const key = JSON.stringify(options);
+const DIGITS = {
+  fixed: (digits: number) => ({ minimumFractionDigits: digits, maximumFractionDigits: digits }),
+  significant: (digits: number) => ({ minimumSignificantDigits: digits, maximumSignificantDigits: digits }),
+};
+
+function number(value: number, kind: keyof typeof DIGITS, digits: number): string {
+  const key = kind + digits;
   let format = cache.get(key);
   if (!format) {
-    format = new Intl.NumberFormat(locale, options);
+    format = new Intl.NumberFormat(locale, DIGITS[kind](digits));
     cache.set(key, format);
   }
   return format.format(value).replace('-', '−');
@@ -36,16 +41,16 @@ function isMissing(value: Value): value is null | undefined {
 }
 
 function fixed(value: number, digits: number): string {
-  return number(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return number(value, 'fixed', digits);
 }
 
 function significant(value: number, digits: number): string {
-  return number(value, { minimumSignificantDigits: digits, maximumSignificantDigits: digits });
+  return number(value, 'significant', digits);
 }
 
 /** A whole number with grouping: `15,000`. */
 export function formatCount(value: Value): string {
-  return isMissing(value) ? DASH : number(Math.round(value), { maximumFractionDigits: 0 });
+  return isMissing(value) ? DASH : fixed(Math.round(value), 0);
 }
 
 /** Losses and norms, 4 significant figures: `0.4123`. Infinity is said as such. */

@@ -1,26 +1,43 @@
 /**
- * One animation frame for all charts: what asks to be drawn waits here, and a frame draws for a few milliseconds only. Five charts
- * with new data would together hold up one frame; so they take turns, in the order in which they asked.
+ * When charts are drawn: one whole drawing (or one panel of a screen that is made) per frame, in the order in which they asked, because a browser without a GPU turns what was drawn
+ * into pixels after our time is measured, and five charts with new data would together hold up one frame. Marks (crosshair, brush) are a few
+ * strokes on a canvas of their own and all move with the next frame.
  */
-const BUDGET_MS = 6;
-
 const waiting = new Set<() => void>();
+const marks = new Set<() => void>();
 let frame = 0;
 
-/** Draws with the next frame that has time. Asking twice draws once; the answer takes the wish back. */
-export function drawSoon(draw: () => void): () => void {
+/** Draws in a frame of its own. Asking twice draws once. */
+export function drawSoon(draw: () => void): void {
   waiting.add(draw);
+  wakeUp();
+}
+
+/** Draws with the next frame, whatever else it draws. */
+export function markSoon(draw: () => void): void {
+  marks.add(draw);
+  wakeUp();
+}
+
+/** Takes the wish back, of either kind. */
+export function cancelDraw(draw: () => void): void {
+  waiting.delete(draw);
+  marks.delete(draw);
+}
+
+function wakeUp(): void {
   if (frame === 0) frame = requestAnimationFrame(drawSome);
-  return () => waiting.delete(draw);
 }
 
 function drawSome(): void {
   frame = 0;
-  const started = performance.now();
-  for (const draw of waiting) {
-    waiting.delete(draw);
-    draw();
-    if (performance.now() - started > BUDGET_MS) break;
+  const [first] = waiting;
+  if (first) {
+    waiting.delete(first);
+    first();
   }
-  if (waiting.size > 0 && frame === 0) frame = requestAnimationFrame(drawSome);
+  const moved = [...marks];
+  marks.clear();
+  for (const draw of moved) draw();
+  if (waiting.size > 0) wakeUp();
 }

@@ -1,4 +1,4 @@
-/** Layer × time: which value sits in which cell, and the logarithmic colour scale of changes. Pure; Heatmap.svelte draws it. */
+/** Layer × time: which value sits in which cell, and the logarithmic colour scale of changes. Pure; heatmap.ts draws it. */
 import { mix } from './ramp.ts';
 import { lowerBound } from './series.ts';
 

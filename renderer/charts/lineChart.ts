@@ -1,6 +1,6 @@
 /**
- * One chart.js instance behind three calls: create, show a model, dispose. Chart.js sees plain arrays only; data is thinned to the
- * width of the plot; drawing happens at most once per frame and not while hidden (style.md section 9).
+ * One chart.js instance behind four calls: create, show a model, move the marks, dispose. Chart.js sees plain arrays only; data is thinned to
+ * the width of the plot; drawing happens at most once per frame and not while hidden (style.md section 9).
  */
 import {
   Chart,
@@ -12,7 +12,8 @@ import {
   LogarithmicScale,
   PointElement,
 } from 'chart.js';
-import { drawSoon } from './drawing.ts';
+import { type CursorMarks, drawCursorMarks } from './cursorMarks.ts';
+import { cancelDraw, drawSoon, markSoon } from './drawing.ts';
 import { flagUnder } from './flags.ts';
 import { GUTTER } from './gutter.ts';
 import { type LineModel, type LineSeries, type Marker, scaleOf } from './model.ts';
@@ -25,41 +26,44 @@ Chart.register(LineController, LineElement, PointElement, LinearScale, Logarithm
 
 export class LineChartView {
   readonly #canvas: HTMLCanvasElement;
+  readonly #marksCanvas: HTMLCanvasElement;
   /** Null until the first drawing: creating five charts at once would hold up a frame. */
   #chart: Chart<'line', Point[]> | null = null;
   readonly #state: OverlayState;
+  #marks: CursorMarks = { cursor: null, brush: null };
   readonly #onLayout: () => void;
   readonly #draw = (): void => this.#drawNow();
-  #cancel: () => void;
-  #isStale = true;
+  readonly #mark = (): void => this.#markNow();
   #held: { key: string; range: [number, number] } | null = null;
 
-  /** `onLayout` is called after each drawing that may have moved the axes. */
-  constructor(canvas: HTMLCanvasElement, shown: Pick<OverlayState, 'model' | 'theme'>, onLayout: () => void) {
-    this.#canvas = canvas;
-    this.#state = { ...shown, cursor: null, event: null, brush: null };
+  /** `canvases`: one for the curves, one over it for the marks. `onLayout` is called after each drawing that may have moved the axes. */
+  constructor(
+    canvases: { curves: HTMLCanvasElement; marks: HTMLCanvasElement },
+    shown: Pick<OverlayState, 'model' | 'theme'>,
+    onLayout: () => void,
+  ) {
+    this.#canvas = canvases.curves;
+    this.#marksCanvas = canvases.marks;
+    this.#state = { ...shown, event: null };
     this.#onLayout = onLayout;
-    this.#cancel = drawSoon(this.#draw);
+    drawSoon(this.#draw);
   }
 
-  /** Shows another model or theme with the next frame. */
-  show(change: Partial<Pick<OverlayState, 'model' | 'theme'>>): void {
-    this.#isStale = true;
-    this.#schedule(change);
-  }
-
-  /** Moves crosshair or brush over the curves as they are: nothing is thinned or scaled anew. */
-  mark(change: Partial<Pick<OverlayState, 'cursor' | 'event' | 'brush'>>): void {
-    this.#schedule(change);
-  }
-
-  #schedule(change: Partial<OverlayState>): void {
+  /** Shows another model or theme, or picks out an event, with the next frame. */
+  show(change: Partial<OverlayState>): void {
     Object.assign(this.#state, change);
-    this.#cancel = drawSoon(this.#draw);
+    drawSoon(this.#draw);
+  }
+
+  /** Moves crosshair or brush over the curves as they are. */
+  mark(change: Partial<CursorMarks>): void {
+    Object.assign(this.#marks, change);
+    markSoon(this.#mark);
   }
 
   dispose(): void {
-    this.#cancel();
+    cancelDraw(this.#draw);
+    cancelDraw(this.#mark);
     this.#chart?.destroy();
   }
 
@@ -94,23 +98,28 @@ export class LineChartView {
 
   #drawNow(): void {
     if (document.hidden || this.#canvas.clientWidth === 0) return;
-    this.#chart ??= new Chart(
-      this.#canvas,
-      configuration(() => this.#state),
-    );
-    if (!this.#isStale) {
-      this.#chart.draw();
+    if (!this.#chart) {
+      this.#chart = new Chart(
+        this.#canvas,
+        configuration(() => this.#state),
+      );
+      // Creating one and filling it take a frame each.
+      drawSoon(this.#draw);
       return;
     }
-    this.#isStale = false;
     this.#update(this.#chart);
     this.#onLayout();
+    markSoon(this.#mark);
+  }
+
+  #markNow(): void {
+    if (this.#chart) drawCursorMarks(this.#marksCanvas, this.#chart, { ...this.#state, ...this.#marks });
   }
 
   #update(chart: Chart<'line', Point[]>): void {
     const { model, theme } = this.#state;
-    const columns = Math.max(50, Math.min(1000, Math.round(this.#canvas.clientWidth)));
-    chart.data.datasets = model.series.map((series) => dataset(series, model, theme, columns));
+    const width = Math.min(2000, this.#canvas.clientWidth);
+    chart.data.datasets = model.series.map((series) => dataset(series, model, theme, width));
     this.#applyScales(chart, model, theme);
     chart.update('none');
   }
@@ -181,11 +190,19 @@ function valueExtent(model: LineModel, right: boolean): [number, number] | null 
   return range;
 }
 
-function dataset(series: LineSeries, model: LineModel, theme: ChartTheme, columns: number): ChartDataset<'line', Point[]> {
+/**
+ * Width of the columns of which the smallest and largest value are drawn. Finer than a line is wide nothing can be told apart; and dashes along
+ * a zigzag finer than they are long are dirt, which takes a browser without a GPU most of a frame.
+ */
+function columnPixels({ dash }: LineSeries): number {
+  return Math.max(2, ...(dash ?? []));
+}
+
+function dataset(series: LineSeries, model: LineModel, theme: ChartTheme, width: number): ChartDataset<'line', Point[]> {
   const colour = theme.colour[series.colour];
   const faint = series.raw === true;
   return {
-    data: thin(series.data, model.xRange[0], model.xRange[1], columns),
+    data: thin(series.data, model.xRange[0], model.xRange[1], Math.max(50, Math.round(width / columnPixels(series)))),
     yAxisID: scaleOf(series),
     borderColor: faint ? `${colour}59` : colour,
     backgroundColor: colour,

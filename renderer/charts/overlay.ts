@@ -1,13 +1,12 @@
 /**
- * What chart.js does not draw: phases, event flags, thresholds, verdicts, crosshair, end labels, the best value and axis titles. One plugin on
- * the canvas instead of the annotation plugin, because flags must merge when crowded and labels must not collide.
+ * What chart.js does not draw: phases, event flags, thresholds, verdicts, end labels, the best value and axis titles. One plugin on the canvas
+ * instead of the annotation plugin, because flags must merge when crowded and labels must not collide. What moves with the pointer: cursorMarks.ts.
  */
 import type { Chart, Plugin } from 'chart.js';
 import { drawBest } from './bestMark.ts';
 import { drawEndLabels } from './endLabels.ts';
 import { drawFlags } from './flags.ts';
-import { type LineModel, scaleOf } from './model.ts';
-import { nearest } from './series.ts';
+import type { LineModel } from './model.ts';
 import { font, hatch, xPixel } from './strokes.ts';
 import type { ChartTheme } from './theme.ts';
 import { drawVerdicts } from './verdictMarks.ts';
@@ -15,28 +14,21 @@ import { drawVerdicts } from './verdictMarks.ts';
 export interface OverlayState {
   model: LineModel;
   theme: ChartTheme;
-  /** Shared crosshair, in x units; null hides it. */
-  cursor: number | null;
   /** Step of the events picked out. */
   event: number | null;
-  /** Brush being dragged, in x units. */
-  brush: [number, number] | null;
 }
 
 export function overlayPlugin(read: () => OverlayState): Plugin<'line'> {
   return {
     id: 'overlay',
     beforeDatasetsDraw(chart) {
-      const state = read();
-      drawPhases(chart, state);
-      drawBrush(chart, state);
+      drawPhases(chart, read());
     },
     afterDatasetsDraw(chart) {
       const state = read();
       drawFlags(chart, state);
       drawThresholds(chart, state);
       drawVerdicts(chart, state);
-      drawCursor(chart, state);
       drawBest(chart, state);
       drawEndLabels(chart, state);
       drawAxisTitles(chart, state);
@@ -63,17 +55,6 @@ function drawPhases(chart: Chart, { model, theme }: OverlayState): void {
   }
 }
 
-function drawBrush(chart: Chart, { brush, theme }: OverlayState): void {
-  if (!brush) return;
-  const { ctx, chartArea: area } = chart;
-  const [a, b] = [xPixel(chart, brush[0]), xPixel(chart, brush[1])];
-  ctx.save();
-  ctx.globalAlpha = 0.15;
-  ctx.fillStyle = theme.colour.accent;
-  ctx.fillRect(Math.min(a, b), area.top, Math.abs(b - a), area.bottom - area.top);
-  ctx.restore();
-}
-
 function drawThresholds(chart: Chart, { model, theme }: OverlayState): void {
   const { ctx, chartArea: area } = chart;
   const y = chart.scales.y;
@@ -97,32 +78,6 @@ function drawThresholds(chart: Chart, { model, theme }: OverlayState): void {
     ctx.lineTo(area.right, at);
     ctx.stroke();
   }
-}
-
-function drawCursor(chart: Chart, { model, theme, cursor }: OverlayState): void {
-  if (cursor === null) return;
-  const { ctx, chartArea: area } = chart;
-  const x = Math.round(xPixel(chart, cursor)) + 0.5;
-  if (x < area.left || x > area.right) return;
-  ctx.save();
-  ctx.strokeStyle = theme.colour.fg;
-  ctx.lineWidth = 1;
-  ctx.beginPath();
-  ctx.moveTo(x, area.top);
-  ctx.lineTo(x, area.bottom);
-  ctx.stroke();
-  for (const series of model.series) {
-    if (series.raw || series.abandoned) continue;
-    const index = nearest(series.data.xs, cursor);
-    const value = series.data.ys[index];
-    const scale = chart.scales[scaleOf(series)];
-    if (value === null || value === undefined || Number.isNaN(value) || !scale) continue;
-    ctx.fillStyle = theme.colour[series.colour];
-    ctx.beginPath();
-    ctx.arc(xPixel(chart, series.data.xs[index] as number), scale.getPixelForValue(value), 3, 0, 2 * Math.PI);
-    ctx.fill();
-  }
-  ctx.restore();
 }
 
 function drawAxisTitles(chart: Chart, { model, theme }: OverlayState): void {

@@ -64,7 +64,14 @@ export function contrast(a: string, b: string): number {
   return (high + 0.05) / (low + 0.05);
 }
 
-/** Black or white, whichever reads better on the colour. */
+const onColours = new Map<string, '#000000' | '#ffffff'>();
+
+/** Black or white, whichever reads better on the colour. Kept per colour: a map asks once per cell, and colours are few. */
 export function textOn(background: string): '#000000' | '#ffffff' {
-  return contrast(background, '#000000') >= contrast(background, '#ffffff') ? '#000000' : '#ffffff';
+  let text = onColours.get(background);
+  if (text === undefined) {
+    text = contrast(background, '#000000') >= contrast(background, '#ffffff') ? '#000000' : '#ffffff';
+    onColours.set(background, text);
+  }
+  return text;
 }

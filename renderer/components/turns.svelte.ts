@@ -1,4 +1,6 @@
-/** Lets the parts of a large screen appear one per frame: made all at once they hold up a frame for several times its length. */
+import { cancelDraw, drawSoon } from '../charts/drawing.ts';
+
+/** Lets the parts of a large screen appear one per frame, by turns with their charts: made all at once they hold up a frame. */
 export class Turns {
   #count = $state(0);
 
@@ -11,9 +13,9 @@ export class Turns {
   start(total: number): () => void {
     const next = (): void => {
       this.#count++;
-      if (this.#count < total) frame = requestAnimationFrame(next);
+      if (this.#count < total) drawSoon(next);
     };
-    let frame = requestAnimationFrame(next);
-    return () => cancelAnimationFrame(frame);
+    drawSoon(next);
+    return () => cancelDraw(next);
   }
 }

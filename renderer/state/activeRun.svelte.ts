@@ -107,8 +107,8 @@ export class ActiveRun {
         this.#askingState = null;
         return;
       }
-      const { state, snapshots } = whole;
-      this.records.replace(state, snapshots);
+      const { state } = whole;
+      this.records.replace(whole);
       this.#proposal = openProposal(state.events);
       this.#state = state;
       this.#sequence = state.sequence;

@@ -18,7 +18,8 @@ export class Snapshots {
   #heads: SnapshotHead[] = [];
   #steps = new NumberColumn();
   #norms = new NumberColumn();
-  #changes = new Float64Array(0);
+  /** Of the metric asked for last: a run has one. */
+  #changes: { metric: Metric; column: NumberColumn } | null = null;
 
   get modules(): readonly string[] {
     return this.#modules;
@@ -60,30 +61,28 @@ export class Snapshots {
     const found = new Float64Array(Math.max(0, to - from)).fill(Number.NaN);
     const place = this.#places.get(module);
     if (place === undefined) return found;
-    const norms = this.#norms.values;
-    const stride = this.#modules.length * NORMS.length;
-    const [weight, displacement] = [place * NORMS.length + WEIGHT, place * NORMS.length + DISPLACEMENT];
-    for (let i = Math.max(1, from); i < to; i++) {
-      const before = norms[(i - 1) * stride + weight] as number;
-      const after = norms[i * stride + weight] as number;
-      const moved = metric === 'norm' ? Math.abs(after - before) : (norms[i * stride + displacement] as number);
-      found[i - from] = percentOf(before, after, moved);
-    }
+    const all = this.allChanges(metric);
+    for (let i = Math.max(1, from); i < to; i++) found[i - from] = all[i * this.#modules.length + place] ?? Number.NaN;
     return found;
   }
 
-  /** Changes of all modules up to one snapshot, in the order of `modules`. The array is used again by the next call. */
-  changesAt(index: number, metric: Metric): Float64Array {
+  /**
+   * [snapshots × modules] the changes of all modules up to each snapshot, in the order of `modules`; NaN up to the first. Only those of new
+   * snapshots are computed, so that whoever reads a long run in pieces may ask after each.
+   */
+  allChanges(metric: Metric): Float64Array {
+    if (this.#changes?.metric !== metric) this.#changes = { metric, column: new NumberColumn() };
+    const { column } = this.#changes;
     const norms = this.#norms.values;
-    const stride = this.#modules.length * NORMS.length;
-    for (let place = 0; place < this.#modules.length; place++) {
-      const at = index * stride + place * NORMS.length;
-      const before = norms[at - stride + WEIGHT] as number;
+    const known = norms.length / NORMS.length;
+    column.reserve(this.length * this.#modules.length);
+    for (let cell = column.length; cell < known; cell++) {
+      const at = cell * NORMS.length;
+      const before = norms[at - this.#modules.length * NORMS.length + WEIGHT] ?? Number.NaN;
       const after = norms[at + WEIGHT] as number;
-      const moved = metric === 'norm' ? Math.abs(after - before) : (norms[at + DISPLACEMENT] as number);
-      this.#changes[place] = percentOf(before, after, moved);
+      column.push(percentOf(before, after, metric === 'norm' ? Math.abs(after - before) : (norms[at + DISPLACEMENT] as number)));
     }
-    return this.#changes;
+    return column.values;
   }
 
   /** A norm of a module at every snapshot; NaN where it is missing. */
@@ -110,7 +109,7 @@ export class Snapshots {
 
   #name(modules: readonly string[]): void {
     this.#modules = modules;
-    this.#changes = new Float64Array(modules.length);
+    this.#changes = null;
     this.#places = new Map(modules.map((module, place) => [module, place]));
   }
 

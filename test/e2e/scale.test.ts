@@ -42,6 +42,37 @@ describe.skipIf(!findChromium())('the page', () => {
     expect(await redrawMs(page, 'select[aria-label="Families"]', ['all', 'max'])).toBeLessThan(50);
   });
 
+  it('moves the crosshair over all charts without drawing a curve or a cell anew', async () => {
+    const { page } = await browser.open({ route: '#/run/long/live', scenario: 'long' });
+    const loss = page.getByRole('application', { name: 'Loss, top-1' });
+    await loss.hover();
+    await page.waitForTimeout(300);
+    await page.evaluate(() => {
+      const drawn = { below: 0, marks: 0 };
+      const stroke = CanvasRenderingContext2D.prototype.stroke;
+      CanvasRenderingContext2D.prototype.stroke = function (this: CanvasRenderingContext2D, ...path: []) {
+        drawn[this.canvas.previousElementSibling ? 'marks' : 'below']++;
+        stroke.apply(this, path);
+      };
+      Object.assign(window, { drawn });
+    });
+    await loss.hover({ position: { x: 200, y: 60 } });
+    await page.waitForTimeout(300);
+    const drawn = await page.evaluate(() => (window as unknown as { drawn: { below: number; marks: number } }).drawn);
+    // A crosshair on each of the four charts and the heatmap.
+    expect(drawn).toEqual({ below: 0, marks: 5 });
+  });
+
+  it('keeps of 144 modules those in sight in the document, down to the last', async () => {
+    const { page } = await browser.open({ route: '#/run/long/layers', scenario: 'long' });
+    const list = page.getByRole('region', { name: 'Modules' }).last();
+    await list.getByRole('button', { name: 'blocks.0.attn.q', exact: true }).waitFor();
+    expect(await list.getByRole('row').count()).toBeLessThan(60);
+    await list.evaluate((region) => region.scrollTo(0, region.scrollHeight));
+    await list.getByRole('button', { name: 'blocks.23.mlp.fc2', exact: true }).waitFor();
+    expect(await list.getByRole('button', { name: 'blocks.0.attn.q', exact: true }).count()).toBe(0);
+  });
+
   it('keeps the family names in place while 48 layers are scrolled', async () => {
     const { page } = await browser.open({ route: '#/run/deep/layers', scenario: 'deep', width: 1100 });
     const head = page.getByRole('rowheader', { name: 'proj', exact: true });

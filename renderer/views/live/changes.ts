@@ -100,20 +100,22 @@ export function combinedChanges(
   const columns = known.get(key) ?? rows.map(() => new NumberColumn());
   known.set(key, columns);
   const places = rows.map((row) => row.flatMap((module) => snapshots.placeOf(module) ?? []));
-  // Snapshot by snapshot, because the norms of one lie side by side in memory.
+  const changes = snapshots.allChanges(metric);
+  // Snapshot by snapshot, because the changes of one lie side by side in memory.
   for (let i = (columns[0]?.length ?? 0) + 1; i < snapshots.length; i++) {
-    const changes = snapshots.changesAt(i, metric);
+    const first = i * snapshots.modules.length;
     columns.forEach((column, row) => {
-      column.push(combine(changes, places[row] as number[], by));
+      column.push(combine(changes, first, places[row] as number[], by));
     });
   }
   return columns.map((column) => column.values);
 }
 
-function combine(changes: Float64Array, places: readonly number[], by: 'max' | 'mean'): number {
+/** Of the places after `first` those that are known. */
+function combine(changes: Float64Array, first: number, places: readonly number[], by: 'max' | 'mean'): number {
   let [sum, top, count] = [0, Number.NEGATIVE_INFINITY, 0];
   for (const place of places) {
-    const value = changes[place] as number;
+    const value = changes[first + place] as number;
     if (Number.isNaN(value)) continue;
     sum += value;
     if (value > top) top = value;

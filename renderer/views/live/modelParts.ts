@@ -2,7 +2,7 @@
 import type { LineModel, LineSeries, Marker } from '../../charts/model.ts';
 import { formatLr } from '../../format.ts';
 import { eventWords, markerLetter } from '../../journal.ts';
-import type { MetricName } from '../../state/records.ts';
+import type { MetricName } from '../../state/metricTable.ts';
 import { formatX, type LiveSource, xOfStep } from './source.ts';
 
 /** The journal's events that have a flag, in x units. */
