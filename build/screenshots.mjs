@@ -57,6 +57,8 @@ const SCREENS = [
   { name: 'licences', route: '#/settings', act: click('Show all licences') },
   { name: 'diagnostics', route: '#/settings', act: click('Preview the report') },
   { name: 'storage', route: '#/settings', act: click('Clean up checkpoints…') },
+  { name: 'trash', route: '#/settings', act: (page) => page.getByRole('region', { name: 'Trash' }).scrollIntoViewIfNeeded() },
+  { name: 'trash-delete', route: '#/settings', act: click('Delete flowers-first-try for good') },
   { name: 'palette', route: '#/runs', act: (page) => page.keyboard.press('Control+k') },
 ];
 

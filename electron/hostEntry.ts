@@ -23,6 +23,7 @@ const host = new EngineHost({ kind: 'desktop', launch: launchTrainerThread, log 
 serveSession(host, withTextReplies(shell), () => frames);
 host.queue.open().catch((error: unknown) => log(`the queue cannot be opened: ${error}`));
 host.installer.prepareKernels().catch((error: unknown) => log(`the compute kernels: ${error instanceof Error ? error.message : error}`));
+host.trashTidying.start();
 tellPresence();
 
 parentPort.on('message', ({ data, ports }) => {

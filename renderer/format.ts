@@ -196,6 +196,15 @@ export function formatAgo(iso: string, now: number): string {
   return `${withUnit(Math.floor(seconds / 86_400), 'd')} ago`;
 }
 
+/** How long it is until an ISO time, rounded up: `in 27 d`; `soon` when it is over. */
+export function formatIn(iso: string, now: number): string {
+  const seconds = (Date.parse(iso) - now) / 1000;
+  if (Number.isNaN(seconds)) return DASH;
+  if (seconds <= 0) return 'soon';
+  if (seconds <= 3600) return `in ${withUnit(Math.ceil(seconds / 60), 'min')}`;
+  return seconds <= 86_400 ? `in ${withUnit(Math.ceil(seconds / 3600), 'h')}` : `in ${withUnit(Math.ceil(seconds / 86_400), 'd')}`;
+}
+
 /** Clock time of a moment: `23:10`. */
 export function formatClock(time: Date): string {
   return time.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });

@@ -29,6 +29,7 @@ export async function serveCommand(args: string[], io: CommandIo): Promise<numbe
     onPage: (port) => void serveSession(host, port),
   });
   await host.queue.open();
+  host.trashTidying.start();
   host.installer.prepareKernels().catch((error: unknown) => log(`the compute kernels: ${error instanceof Error ? error.message : error}`));
   io.stdout.write(`${server.address}\n`);
   io.stderr.write('PreLoRA Workbench is served at this address; Ctrl+C ends it, a running run writes a checkpoint first.\n');

@@ -25,6 +25,7 @@ import { LiveRun, type LiveRunEvents, trainerClient } from './liveRun.ts';
 import { RunCatalog } from './runCatalog.ts';
 import { RunQueue } from './runQueue.ts';
 import type { TrainerEvents } from './trainerContract.ts';
+import { TrashTidying } from './trashTidying.ts';
 
 /** How long a stop at the end of the program may take beyond its checkpoint (product.md section 3). */
 const STOP_PATIENCE_MS = 30_000;
@@ -36,6 +37,8 @@ export interface EngineHostOptions {
   log: (message: string) => void;
   /** Processes that the system killed for memory so far; null where it does not say. */
   memoryKills?: () => number | null;
+  /** Ms since the epoch; for tests. */
+  now?: () => number;
 }
 
 /** What a page subscribes to. */
@@ -53,10 +56,12 @@ export interface Attendance {
 }
 
 export class EngineHost {
-  readonly catalog = new RunCatalog(runsRoot());
+  readonly catalog: RunCatalog;
   readonly installer = new EngineInstaller((progress) => this.broadcast('task:progress', progress));
   /** Closed until somebody opens it: a host made for one job starts nothing by itself. */
   readonly queue = new RunQueue(this, queueFolder());
+  /** As still as the queue until it is started. */
+  readonly trashTidying: TrashTidying;
   readonly #live = new Map<string, LiveRun>();
   readonly #listeners = new Set<HostListener>();
   readonly #crashes = new CrashPolicy();
@@ -70,7 +75,13 @@ export class EngineHost {
     gone: (run, reason, ended) => this.#afterTrainer(run, reason, ended),
   };
 
-  constructor(readonly options: EngineHostOptions) {}
+  constructor(readonly options: EngineHostOptions) {
+    this.catalog = new RunCatalog(runsRoot(), options.now);
+    this.trashTidying = new TrashTidying(this.catalog.trash, {
+      gone: (runIds) => this.broadcast('runs:changed', { runIds }),
+      say: (message) => options.log(`trash: ${message}`),
+    });
+  }
 
   get dataRoot(): string {
     return path.dirname(this.catalog.root);
@@ -147,6 +158,7 @@ export class EngineHost {
   /** Stops all runs with a checkpoint, and an install, which a repeat continues. */
   async close(): Promise<void> {
     this.installer.cancel();
+    this.trashTidying.stop();
     await this.queue.close();
     await Promise.all([...this.#live.values()].map((live) => live.stop(STOP_PATIENCE_MS)));
   }

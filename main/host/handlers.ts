@@ -10,6 +10,7 @@ import { scoreHandlers } from './scoreHandlers.ts';
 import type { Session } from './session.ts';
 import { storageHandlers } from './storageHandlers.ts';
 import { switchHandlers } from './switchHandlers.ts';
+import { trashHandlers } from './trashHandlers.ts';
 import { weightHandlers } from './weightHandlers.ts';
 
 export type EngineHandlers = HandlersOf<typeof engineRequests>;
@@ -25,6 +26,7 @@ export function engineHandlers(session: Session): EngineHandlers {
     ...queueHandlers(host),
     ...switchHandlers(host),
     ...storageHandlers(host),
+    ...trashHandlers(host),
     ...weightHandlers(host),
     ...scoreHandlers(host),
   } satisfies EngineHandlers;

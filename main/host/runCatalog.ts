@@ -1,17 +1,19 @@
 /**
  * The runs below the data root, found by id: folders with a config.json. What a user adds to a finished run (name, tags, note) lies beside
- * it in annotations.json; the trash is a folder next to the runs, so that moving there and back is one rename.
+ * it in annotations.json.
  */
-import { mkdir, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { PreloraError } from '../protocol/reply.ts';
 import { StudyMembership } from '../protocol/study.ts';
 import { writeJsonAtomically } from '../store/atomicFile.ts';
 import { exists } from '../store/exists.ts';
-import { lockHolder } from '../store/lock.ts';
-import { CREATED_EVENT, listRunFolders, STATUS_FILE, streamRecords } from '../store/runFolder.ts';
+import { freeName } from '../store/freeName.ts';
+import { listRunFolders } from '../store/runFolder.ts';
 import { runFolderName } from '../store/runName.ts';
+import { readRunId } from './runId.ts';
+import { RunTrash } from './runTrash.ts';
 
 const Annotations = z.looseObject({
   /** Replaces the name the run was started with. */
@@ -30,10 +32,14 @@ export class RunCatalog {
   /** Run id → folder, as last seen. */
   readonly #dirs = new Map<string, string>();
 
-  constructor(readonly root: string) {}
+  readonly trash: RunTrash;
 
-  get trashRoot(): string {
-    return path.join(path.dirname(this.root), 'trash');
+  /** `now` is in ms since the epoch. */
+  constructor(
+    readonly root: string,
+    now?: () => number,
+  ) {
+    this.trash = new RunTrash(path.dirname(root), now);
   }
 
   /** All run folders with their ids. A second folder with an id that is taken (a copy) goes by its folder name. */
@@ -68,21 +74,15 @@ export class RunCatalog {
 
   /** Throws `busy` while some process writes the run. */
   async moveToTrash(runId: string): Promise<void> {
-    const dir = await this.find(runId);
-    const holder = lockHolder(dir);
-    if (holder) throw new PreloraError('busy', `run ${runId} is being written by process ${holder.pid}; stop it first`, 'runId');
-    await mkdir(this.trashRoot, { recursive: true });
-    await rename(dir, await freeName(this.trashRoot, path.basename(dir)));
+    await this.trash.put(await this.find(runId), runId);
     this.#dirs.delete(runId);
   }
 
+  /** The one that came last, where there are several of that id. Throws `not-found`, or `busy` while some process writes it. */
   async restoreFromTrash(runId: string): Promise<void> {
-    for (const dir of (await listRunFolders(this.trashRoot)).reverse()) {
-      if ((await readRunId(dir)) !== runId && path.basename(dir) !== runId) continue;
-      await rename(dir, await freeName(this.root, path.basename(dir)));
-      return;
-    }
-    throw new PreloraError('not-found', `run ${runId}: not in the trash (${this.trashRoot})`, 'runId');
+    const found = (await this.trash.list()).find((run) => run.runId === runId);
+    if (!found) throw new PreloraError('not-found', `run ${runId}: not in the trash (${this.trash.root})`, 'runId');
+    await this.trash.takeOut(found, this.root);
   }
 }
 
@@ -99,31 +99,5 @@ export async function readAnnotations(dir: string): Promise<Annotations> {
   } catch {
     // Only comments are lost when somebody spoils this file by hand; the run itself stays usable.
     return Annotations.parse({});
-  }
-}
-
-/** From status.json, which is there after the first step, else from the journal, else the folder's name. */
-async function readRunId(dir: string): Promise<string> {
-  try {
-    const status: unknown = JSON.parse(await readFile(path.join(dir, STATUS_FILE), 'utf8'));
-    const { runId } = (status ?? {}) as { runId?: unknown };
-    if (typeof runId === 'string' && runId !== '') return runId;
-  } catch {
-    // Not written yet, or damaged: the journal knows as well.
-  }
-  try {
-    for await (const { kind, detail } of streamRecords(dir, 'events')) {
-      if (kind === CREATED_EVENT && typeof detail.runId === 'string') return detail.runId;
-    }
-  } catch {
-    // A damaged journal: the run keeps a row in the table, by its folder's name.
-  }
-  return path.basename(dir);
-}
-
-async function freeName(parent: string, name: string): Promise<string> {
-  for (let n = 1; ; n++) {
-    const candidate = path.join(parent, n === 1 ? name : `${name}-${n}`);
-    if (!(await exists(candidate))) return candidate;
   }
 }

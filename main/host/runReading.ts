@@ -2,7 +2,7 @@
  * What the page shows of a run, read from its folder: a row of the runs table, and everything for the run's own screens. Works for runs of
  * any process, running or not; a folder that cannot be read fully keeps its row, with the reason.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
 import { RecordPieces } from '../protocol/recordPieces.ts';
@@ -10,6 +10,7 @@ import type { EpochRecord, EventRecord } from '../protocol/records.ts';
 import { PhaseSummary, type RunFacts, type RunState, type RunSummary } from '../protocol/results.ts';
 import type { StatusFile } from '../protocol/run.ts';
 import { listCheckpoints } from '../store/checkpointFolder.ts';
+import { folderBytes } from '../store/folderBytes.ts';
 import type { IsLive } from '../store/lineage.ts';
 import { lockHolder } from '../store/lock.ts';
 import { DATA_REPORT_FILE, readConfig, readLineage, readRanks, readRecords, readStatus } from '../store/runFolder.ts';
@@ -186,15 +187,4 @@ async function readClassNames(dir: string): Promise<string[]> {
 
 async function changedAt(dir: string): Promise<string> {
   return (await stat(dir)).mtime.toISOString();
-}
-
-/** Size of a folder's files. Files that vanish meanwhile (a checkpoint being pruned) do not count. */
-async function folderBytes(dir: string): Promise<number> {
-  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
-  const sizes = entries.map(async (entry) => {
-    const file = path.join(dir, entry.name);
-    if (entry.isDirectory()) return folderBytes(file);
-    return entry.isFile() ? ((await stat(file).catch(() => null))?.size ?? 0) : 0;
-  });
-  return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
 }

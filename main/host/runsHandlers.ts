@@ -1,4 +1,4 @@
-/** Requests about runs as folders: the table, a run's records, its frames, names and notes, the trash. */
+/** Requests about runs as folders: the table, a run's records, its frames, names and notes, the way to the trash and back. */
 import type { RunSummary } from '../protocol/results.ts';
 import type { StatusFile } from '../protocol/run.ts';
 import { systemCode } from '../store/diskFault.ts';

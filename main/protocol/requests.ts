@@ -32,6 +32,7 @@ import {
   RunSummary,
   StartWeightsReport,
   SwitchPreview,
+  TrashedRun,
   WhatIfSettings,
 } from './results.ts';
 import { StudyMembership } from './study.ts';
@@ -40,6 +41,7 @@ export type RequestMap = Record<string, { arg: z.ZodType; result: z.ZodType }>;
 
 const runOnly = z.strictObject({ runId: RunId });
 const ConfigInput = z.unknown();
+const TrashFolder = z.string().min(1).max(300);
 const QueueId = z.string().min(1).max(100);
 const QueueOrder = z.strictObject({
   config: ConfigInput,
@@ -73,6 +75,13 @@ export const engineRequests = {
   /** Moves a run to the trash, from where `runs:restore` brings it back. */
   'runs:trash': { arg: runOnly, result: z.void() },
   'runs:restore': { arg: runOnly, result: z.void() },
+
+  /** Runs in the trash, newest first. They go for good when their time is over, or when somebody asks for it. */
+  'trash:list': { arg: z.strictObject({}), result: z.array(TrashedRun) },
+  /** Brings back one of several runs that may have the same id. Fails with `not-found`, or `busy` while some process writes it. */
+  'trash:restore': { arg: z.strictObject({ folder: TrashFolder }), result: z.void() },
+  /** Deletes these for good, as far as they are still there. Fails with `busy` at the first that some process writes. */
+  'trash:delete': { arg: z.strictObject({ folders: z.array(TrashFolder).min(1) }), result: z.object({ bytes: z.number() }) },
 
   /** Space by run, largest first. Nothing is changed. */
   'storage:preview': { arg: z.strictObject({}), result: z.object({ runs: z.array(RunSpace), freeDiskBytes: z.number() }) },

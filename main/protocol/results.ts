@@ -312,6 +312,21 @@ export const RunSpace = z.object({
 });
 export type RunSpace = z.output<typeof RunSpace>;
 
+/** A run in the trash. */
+export const TrashedRun = z.object({
+  /** Its name within the trash, which no other has. */
+  folder: z.string(),
+  runId: z.string(),
+  name: z.string(),
+  bytes: z.number(),
+  trashedAt: z.string(),
+  /** From when on the program deletes it by itself. */
+  goesAt: z.string(),
+  /** Why it can neither come back nor go now, in words. */
+  blocked: z.string().nullable(),
+});
+export type TrashedRun = z.output<typeof TrashedRun>;
+
 /** A checkpoint of a run; step null is the last. */
 export const CheckpointPlace = z.strictObject({ runId: RunId, step: z.number().int().min(0).nullable().default(null) });
 export type CheckpointPlace = z.output<typeof CheckpointPlace>;

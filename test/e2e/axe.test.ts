@@ -176,6 +176,14 @@ const SCENES: Record<string, Scene> = {
       await page.getByText('steps that would go').waitFor();
     },
   },
+  'Settings, delete for good': { route: '#/settings', act: press('Delete flowers-first-try for good') },
+  'Settings, empty the trash': {
+    route: '#/settings',
+    act: async (page) => {
+      await press('Empty the trash…')(page);
+      await page.getByLabel('Type empty to confirm').fill('empty');
+    },
+  },
   'Settings, licences': { route: '#/settings', act: press('Show all licences') },
   'Settings, installing': { route: '#/settings', act: press('Install for NVIDIA GPU') },
   palette: { route: '#/runs', act: (page) => page.keyboard.press('Control+k') },

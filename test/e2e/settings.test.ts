@@ -1,4 +1,4 @@
-/** Settings: installing an engine (F6) with progress, cancel and go on while the old one stays in use; the licences. */
+/** Settings: installing an engine (F6) with progress, cancel and go on while the old one stays in use; the trash (F72); the licences. */
 import { describe, expect, it } from 'vitest';
 import { findChromium } from '../../build/scriptedPage.mjs';
 import { asked, scriptedBrowser } from './support/scriptedBrowser.ts';
@@ -43,6 +43,65 @@ describe.skipIf(!findChromium())('Settings', () => {
     await page.getByRole('button', { name: 'Clean up checkpoints…' }).click();
     await dialog.getByText('1,200, 2,400').first().waitFor();
     expect(await boxes.count()).toBeGreaterThan(0);
+  });
+
+  it('show what is in the trash and how long it waits, and bring a run back', async () => {
+    const { page } = await browser.open({ route: '#/settings' });
+    const trash = page.getByRole('region', { name: 'Trash' });
+    const row = (name: string) => trash.getByRole('row', { name });
+    await row('flowers-first-try').getByText('in 27 d').waitFor();
+    await row('ablation-without').getByText('in 5 h').waitFor();
+    await page.evaluate(() => window.workbench?.request('runs:trash', { runId: 'flowers-a' }));
+    await row('flowers-a').getByText('in 30 d').waitFor();
+    await trash.getByRole('button', { name: 'Restore flowers-a' }).click();
+    await page.getByText('Restored flowers-a.').first().waitFor();
+    expect(await row('flowers-a').count()).toBe(0);
+    expect(await asked(page, 'trash:restore')).toEqual([{ folder: 'flowers-a' }]);
+    await page.goto(`${page.url().split('#')[0]}#/runs`);
+    await page.getByRole('row', { name: /flowers-a / }).waitFor();
+  });
+
+  it('delete a run for good only after its name was typed, and one that is being written not at all', async () => {
+    const { page } = await browser.open({ route: '#/settings' });
+    const trash = page.getByRole('region', { name: 'Trash' });
+    for (const held of await trash.getByRole('button', { name: /tulips-in-the-shell/ }).all()) {
+      expect([await held.getAttribute('aria-disabled'), await held.getAttribute('title')]).toEqual([
+        'true',
+        'it is being written by process 4711 on ada; stop that first',
+      ]);
+    }
+    await trash.getByRole('button', { name: 'Delete flowers-first-try for good' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Delete for good' });
+    await dialog.getByText(/flowers-first-try: 430 MiB of settings, records and checkpoints/).waitFor();
+    const remove = dialog.getByRole('button', { name: 'Delete for good' });
+    const word = dialog.getByLabel('Type flowers-first-try to confirm');
+    for (const typed of ['', 'flowers', 'Flowers-first-try']) {
+      await word.fill(typed);
+      await page.keyboard.press('Enter');
+      expect(await remove.getAttribute('aria-disabled')).toBe('true');
+      await remove.click();
+    }
+    expect(await asked(page, 'trash:delete')).toEqual([]);
+    await word.fill('flowers-first-try ');
+    await remove.click();
+    await page.getByText('Deleted flowers-first-try for good, 430 MiB.').first().waitFor();
+    expect(await asked(page, 'trash:delete')).toEqual([{ folders: ['flowers-first-try'] }]);
+    expect(await trash.getByRole('row', { name: 'flowers-first-try' }).count()).toBe(0);
+  });
+
+  it('empty the trash after a word, of what they showed and nobody writes', async () => {
+    const { page } = await browser.open({ route: '#/settings' });
+    const trash = page.getByRole('region', { name: 'Trash' });
+    await trash.getByRole('button', { name: 'Empty the trash…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Empty the trash' });
+    await page.evaluate(() => window.workbench?.request('runs:trash', { runId: 'flowers-a' }));
+    await dialog.getByLabel('Type empty to confirm').fill('empty');
+    await page.keyboard.press('Enter');
+    await page.getByText('Deleted 2 runs for good, 4.02 GiB.').first().waitFor();
+    expect(await asked(page, 'trash:delete')).toEqual([
+      { folders: ['flowers-first-try', 'ablation-without-joint-phase-lr0.001-bs128-seed17-final-2'] },
+    ]);
+    expect(await trash.getByRole('row').count()).toBe(3);
   });
 
   it('list the licence of everything the program is made of, with its text', async () => {

@@ -1,24 +1,13 @@
 /** Requests that need no trainer: configs, estimates, data, the runs table, replay and preview from recorded files. */
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { EngineHost } from '../../main/host/engineHost.ts';
 import { engineRequests } from '../../main/protocol/requests.ts';
 import { openRun } from '../../main/store/runStore.ts';
 import { folderWith, goldenTar } from '../data/shardSets.ts';
 import { connectPage, startHost } from '../support/engineHost.ts';
 import { SMALL_RUN } from '../support/smallRun.ts';
-
-const FIXTURE = fileURLToPath(new URL('../fixtures/checkpoint-v1', import.meta.url));
-
-/** A finished run of an earlier version, below the host's root. */
-function addOldRun(host: EngineHost, name = 'old'): string {
-  const dir = path.join(host.catalog.root, name);
-  mkdirSync(host.catalog.root, { recursive: true });
-  cpSync(FIXTURE, dir, { recursive: true });
-  return dir;
-}
+import { addOldRun } from './oldRun.ts';
 
 describe('the program describes itself', () => {
   it('with presets, backends and the schema that the form is made of', async () => {
@@ -147,8 +136,8 @@ describe('the runs table', () => {
   it('lists runs of other versions, takes names, tags and notes, and keeps the row of a damaged one', async () => {
     const host = startHost();
     const page = connectPage(host);
-    addOldRun(host);
-    const broken = addOldRun(host, 'broken');
+    addOldRun(host.catalog.root);
+    const broken = addOldRun(host.catalog.root, 'broken');
     writeFileSync(path.join(broken, 'config.json'), '{"model":');
     const [first] = (await page.request('runs:list', {})).filter(({ problem }) => problem === null);
     const runId = first?.runId as string;
@@ -176,7 +165,7 @@ describe('the runs table', () => {
   it('moves a run to the trash and back without losing a byte', async () => {
     const host = startHost();
     const page = connectPage(host);
-    addOldRun(host);
+    addOldRun(host.catalog.root);
     const [before] = await page.request('runs:list', {});
     const runId = before?.runId as string;
     await page.request('runs:trash', { runId });
@@ -190,7 +179,7 @@ describe('a recorded run', () => {
   it('longer than one message comes in pieces, each once until the last is taken', async () => {
     const host = startHost();
     const page = connectPage(host);
-    const dir = addOldRun(host);
+    const dir = addOldRun(host.catalog.root);
     const line = {
       epoch: 1,
       phase: 'full',
@@ -220,7 +209,7 @@ describe('a recorded run', () => {
   it('is told whole, a torn line apart, and stays readable', async () => {
     const host = startHost();
     const page = connectPage(host);
-    const dir = addOldRun(host);
+    const dir = addOldRun(host.catalog.root);
     const line = { step: 7, epoch: 1, phase: 'full', segment: 0, loss: 'NaN', lr: 0.1, imagesPerSecond: 1, stepMs: 1, dataWaitMs: 0 };
     writeFileSync(path.join(dir, 'metrics.jsonl'), `${JSON.stringify({ ...line, memoryBytes: null, gradNorm: 1 })}\n{"step": 99, "lo`);
     const [row] = await page.request('runs:list', {});
@@ -233,7 +222,7 @@ describe('a recorded run', () => {
   it('is replayed and previewed under other thresholds, and refuses thresholds out of range', async () => {
     const host = startHost();
     const page = connectPage(host);
-    addOldRun(host);
+    addOldRun(host.catalog.root);
     const [row] = await page.request('runs:list', {});
     const runId = row?.runId as string;
     const { windows } = await page.request('replay', { runId, settings: { tau: 99, windowSize: 2 } });
@@ -248,7 +237,7 @@ describe('a recorded run', () => {
   it('takes a note, and no live control', async () => {
     const host = startHost();
     const page = connectPage(host);
-    addOldRun(host);
+    addOldRun(host.catalog.root);
     const [row] = await page.request('runs:list', {});
     const runId = row?.runId as string;
     await page.request('run:note', { runId, text: 'seen' });
@@ -265,7 +254,7 @@ describe('the space of runs', () => {
   it('is told, and checkpoints of a run that is being written are left alone', async () => {
     const host = startHost();
     const page = connectPage(host);
-    const dir = addOldRun(host);
+    const dir = addOldRun(host.catalog.root);
     const { runs } = await page.request('storage:preview', {});
     expect(runs).toMatchObject([{ blocked: null, removable: [] }]);
     expect(runs[0]!.bytes).toBeGreaterThanOrEqual(runs[0]!.checkpointBytes);

@@ -7,6 +7,7 @@ import {
   formatCount,
   formatDuration,
   formatEvery,
+  formatIn,
   formatInterval,
   formatLoss,
   formatLr,
@@ -140,6 +141,19 @@ it('tells how long ago', () => {
   const now = Date.parse('2026-11-23T08:22:00Z');
   expect(spaced(formatAgo('2026-11-23T08:00:00Z', now))).toBe('22 min ago');
   expect(spaced(formatAgo('2026-11-20T08:00:00Z', now))).toBe('3 d ago');
+});
+
+it('tells how long until, never less than it is', () => {
+  const now = Date.parse('2026-11-23T08:00:00Z');
+  const until = (minutes: number): string => spaced(formatIn(new Date(now + minutes * 60_000).toISOString(), now));
+  expect([until(30 * 1440), until(1441), until(1440), until(61), until(0.5), until(0)]).toEqual([
+    'in 30 d',
+    'in 2 d',
+    'in 24 h',
+    'in 2 h',
+    'in 1 min',
+    'soon',
+  ]);
 });
 
 it('copies with a dot whatever the locale', () => {

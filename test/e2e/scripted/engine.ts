@@ -18,6 +18,7 @@ import { CLASS_NAMES, DATA_FACTS, GIB, makeHistory, makeOdd, protocolCost, type 
 import { picture } from './pictures.ts';
 import { ScriptedQueue } from './queue.ts';
 import { factsOf, phaseOf, piecesOf, type ScriptedRun, spaceOf, stateOf, statusOf, summaryOf } from './run.ts';
+import { ScriptedTrash } from './trash.ts';
 import { fromYaml, toYaml } from './yaml.ts';
 
 /** A run to begin with. */
@@ -37,6 +38,7 @@ export class ScriptedEngine {
   readonly #listeners = new Map<string, Set<(payload: unknown) => void>>();
   readonly #options: ScriptedOptions;
   readonly #queue: ScriptedQueue;
+  readonly #trash: ScriptedTrash;
   #installTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #templates = new Map<string, unknown>();
   #created = 0;
@@ -48,6 +50,7 @@ export class ScriptedEngine {
     this.#options = options;
     const queued = plans.length > 0 ? ['flowers-c', 'flowers-d', 'flowers-e'] : [];
     this.#queue = new ScriptedQueue(queued, () => this.emit('queue:changed', {}));
+    this.#trash = new ScriptedTrash(this.#runs, plans.length > 0, (runId) => this.emit('runs:changed', { runIds: [runId] }));
     for (const plan of plans) {
       const { history } = this.#add(plan, plan.status, plan);
       if (plan.odd) makeOdd(history);
@@ -155,7 +158,7 @@ export class ScriptedEngine {
   async #request(name: string, arg: unknown): Promise<Reply<unknown>> {
     this.asked.push({ name, arg });
     if (this.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.latencyMs));
-    const handlers = { ...this.handlers, ...this.#queue.handlers };
+    const handlers = { ...this.handlers, ...this.#queue.handlers, ...this.#trash.handlers };
     const handler = (handlers as unknown as Record<string, (arg: never) => Promise<unknown>>)[name];
     try {
       if (!handler) throw new PreloraError('bad-arguments', `${name} is not served in this mode.`);
@@ -212,12 +215,6 @@ export class ScriptedEngine {
         runIds.map((runId) => this.#compared(runId)),
         atStep,
       ),
-    'runs:trash': async ({ runId }) => {
-      this.#run(runId).trashed = true;
-    },
-    'runs:restore': async ({ runId }) => {
-      this.#run(runId).trashed = false;
-    },
     'storage:preview': async () => {
       const runs = [...this.#runs.values()].filter((run) => !run.trashed).map((run) => spaceOf(run));
       return { runs: runs.sort((a, b) => b.bytes - a.bytes), freeDiskBytes: 81 * GIB };
@@ -282,7 +279,7 @@ export class ScriptedEngine {
     'run:resume': async ({ runId }) => this.#enter(runId, 'running', 'resumed'),
     'run:advance': async ({ runId }) => this.#enter(runId, 'running', 'resumed'),
     'run:stop': async ({ runId, discard }) => {
-      if (discard) this.#run(runId).trashed = true;
+      if (discard) this.#trash.put(runId);
       this.#enter(runId, 'interrupted', 'interrupted');
     },
     'run:checkpoint': async ({ runId }) => ({ step: this.#run(runId).step }),
@@ -390,7 +387,7 @@ export class ScriptedEngine {
       clearTimeout(this.#installTimer);
       this.#cancelInstall();
     },
-  } satisfies Omit<HandlersOf<typeof engineRequests>, keyof ScriptedQueue['handlers']>;
+  } satisfies Omit<HandlersOf<typeof engineRequests>, keyof (ScriptedQueue['handlers'] & ScriptedTrash['handlers'])>;
 
   #cancelInstall: () => void = () => {};
 
