@@ -49,8 +49,8 @@ const RULES: Rule[] = [
   },
   {
     of: 'main/data',
-    // Beside the two: where unpacked images lie, how a file is written whole, and JSON that may be none.
-    may: ['main/protocol', 'main/core', ...['paths', 'atomicFile', 'diskFault', 'json'].map((name) => `main/store/${name}.ts`)],
+    // Beside the two: where unpacked images lie, whether a run reads them, how a file is written whole, and JSON that may be none.
+    may: ['main/protocol', 'main/core', ...['paths', 'atomicFile', 'diskFault', 'json', 'lock'].map((name) => `main/store/${name}.ts`)],
     packages: ['node:', 'sharp', 'tar-stream', 'hyparquet'],
     typesOf: ['zod'],
     because: 'data hands arrays over; it knows no tensors',

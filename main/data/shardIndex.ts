@@ -5,13 +5,14 @@
  * when the shard changes or they are deleted, and go when nobody has opened them for a month.
  */
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs, utimes } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat, statfs, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { PreloraError } from '../protocol/reply.ts';
 import { temporaryName, writeFileAtomically } from '../store/atomicFile.ts';
 import { diskFault } from '../store/diskFault.ts';
 import { unpackedFolder } from '../store/paths.ts';
 import { fileError } from './sharedFile.ts';
+import { dropUnopened, unpackedFiles } from './unpackedShards.ts';
 
 /** Raised when the files below would be read differently. */
 const VERSION = 1;
@@ -77,23 +78,23 @@ export async function indexShard(file: string, reading: ShardReading): Promise<I
 
 async function openOrRead(file: string, key: string, reading: ShardReading): Promise<IndexedShard> {
   const folder = unpackedFolder();
-  const index = path.join(folder, `${key}.json`);
-  const images = reading.unpackedBytes === null ? file : path.join(folder, `${key}.images`);
+  const { index, images: unpacked } = unpackedFiles(key);
+  const images = reading.unpackedBytes === null ? file : unpacked;
   const known = await readIndex(index, images);
   if (known) return { ...known, file: images };
   if (reading.unpackedBytes === null) {
     const samples = await reading.read(null);
     // A data root that cannot be written to costs time, no more.
-    await writeIndex(index, samples).catch(() => {});
+    await writeIndex(index, file, samples).catch(() => {});
     return { ...samples, file };
   }
   await mkdir(folder, { recursive: true }).catch((error) => {
     throw cannotUnpack(file, diskFault(error, folder));
   });
-  await dropUnopened(folder);
+  await dropUnopened(folder, Date.now() - KEPT_UNOPENED_MS);
   await checkRoom(file, folder, reading.unpackedBytes);
   const samples = await unpack(file, images, (sink) => reading.read(sink));
-  await writeIndex(index, samples).catch((error) => {
+  await writeIndex(index, file, samples).catch((error) => {
     throw cannotUnpack(file, error);
   });
   return { ...samples, file: images };
@@ -114,9 +115,10 @@ async function readIndex(index: string, images: string): Promise<ShardSamples | 
   }
 }
 
-async function writeIndex(index: string, samples: ShardSamples): Promise<void> {
+/** The shard's path comes first, for those who list what is unpacked. */
+async function writeIndex(index: string, shard: string, samples: ShardSamples): Promise<void> {
   await mkdir(path.dirname(index), { recursive: true });
-  await writeFileAtomically(index, JSON.stringify(samples));
+  await writeFileAtomically(index, JSON.stringify({ shard, ...samples }));
 }
 
 /** Written beside and renamed, so that what a killed program leaves is never taken for whole. */
@@ -184,14 +186,4 @@ function cannotUnpack(file: string, error: unknown): PreloraError {
   const code = error instanceof PreloraError ? error.code : 'not-writable';
   const cure = 'free some space or let PRELORA_DATA_DIR name another folder';
   return new PreloraError(code, `${file}: its images must be unpacked to be shuffled; ${(error as Error).message}; ${cure}`, 'data.source');
-}
-
-/** What a killed program left goes too, once it is old. */
-async function dropUnopened(folder: string): Promise<void> {
-  const oldest = Date.now() - KEPT_UNOPENED_MS;
-  for (const name of await readdir(folder).catch(() => [])) {
-    const file = path.join(folder, name);
-    const found = await stat(file).catch(() => null);
-    if (found?.isFile() && found.mtimeMs < oldest) await rm(file, { force: true }).catch(() => {});
-  }
 }

@@ -155,6 +155,11 @@ export class EngineHost {
     return this.#isStarting ? 'another run is being started or measured' : null;
   }
 
+  /** A run or a job is opening its data, or has no folder yet that would say so. */
+  get isStarting(): boolean {
+    return this.#isStarting;
+  }
+
   /** Stops all runs with a checkpoint, and an install, which a repeat continues. */
   async close(): Promise<void> {
     this.installer.cancel();

@@ -1,4 +1,4 @@
-/** What runs take on the disk, and clearing away checkpoints that nothing needs any more. */
+/** What the disk is taken by, and clearing away what nothing needs: checkpoints of runs, and images unpacked out of shards. */
 import type { RunSpace } from '../protocol/results.ts';
 import { lockHolder } from '../store/lock.ts';
 import { checkpointSpace, removeCheckpoints } from '../store/removableCheckpoints.ts';
@@ -7,6 +7,7 @@ import type { EngineHost } from './engineHost.ts';
 import { freeDiskBytes } from './estimate.ts';
 import type { EngineHandlers } from './handlers.ts';
 import { readSummary } from './runReading.ts';
+import { listUnpackedSources, removeUnpackedSources } from './unpackedSources.ts';
 
 export function storageHandlers(host: EngineHost): Pick<EngineHandlers, Extract<keyof EngineHandlers, `storage:${string}`>> {
   return {
@@ -20,6 +21,8 @@ export function storageHandlers(host: EngineHost): Pick<EngineHandlers, Extract<
       host.broadcast('runs:changed', { runIds: runs.map(({ runId }) => runId) });
       return { bytes };
     },
+    'storage:unpacked': async () => listUnpackedSources(),
+    'storage:removeUnpacked': async ({ sources }) => ({ bytes: await removeUnpackedSources(host, sources) }),
   };
 }
 

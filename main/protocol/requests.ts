@@ -33,6 +33,7 @@ import {
   StartWeightsReport,
   SwitchPreview,
   TrashedRun,
+  UnpackedSource,
   WhatIfSettings,
 } from './results.ts';
 import { StudyMembership } from './study.ts';
@@ -92,6 +93,10 @@ export const engineRequests = {
     }),
     result: z.object({ bytes: z.number() }),
   },
+  /** What is unpacked of compressed shards, by the folder they lie in, largest first. */
+  'storage:unpacked': { arg: z.strictObject({}), result: z.array(UnpackedSource) },
+  /** Deletes what is unpacked of these folders; it is unpacked again when it is needed. Fails with `busy` while a run reads it. */
+  'storage:removeUnpacked': { arg: z.strictObject({ sources: z.array(z.string().max(5000)).min(1) }), result: z.object({ bytes: z.number() }) },
 
   /** Validates a config the way the CLI does; an empty list means that it can start. */
   'config:check': { arg: z.strictObject({ config: ConfigInput }), result: z.array(z.object({ field: z.string(), message: z.string() })) },

@@ -312,6 +312,18 @@ export const RunSpace = z.object({
 });
 export type RunSpace = z.output<typeof RunSpace>;
 
+/** Images that were unpacked out of compressed shards of one folder. */
+export const UnpackedSource = z.object({
+  /** The folder; empty where it is not known. */
+  source: z.string(),
+  shards: z.number(),
+  bytes: z.number(),
+  usedAt: z.string(),
+  /** Why they must stay now, in words. */
+  blocked: z.string().nullable(),
+});
+export type UnpackedSource = z.output<typeof UnpackedSource>;
+
 /** A run in the trash. */
 export const TrashedRun = z.object({
   /** Its name within the trash, which no other has. */

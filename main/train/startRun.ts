@@ -9,6 +9,7 @@ import { stepsPerEpoch } from '../core/duration.ts';
 import { resolveWithData } from '../core/resolveConfig.ts';
 import { type Dataset, openDataset } from '../data/dataset.ts';
 import { factsOf } from '../data/facts.ts';
+import { noteUse } from '../data/unpackedShards.ts';
 import { type ChosenBackend, chooseBackend } from '../engine/choose.ts';
 import type { HostTensor } from '../model/init.ts';
 import type { ModelShape, ResolvedConfig, RunConfig } from '../protocol/config.ts';
@@ -54,6 +55,7 @@ export async function startRun(config: RunConfig, dir: string | null, options: S
   const named = { ...resolved, name: resolved.name || defaultRunName(resolved, new Date()) };
   const { tensors, notes } = await firstTensors(named, options);
   const store = await createRun({ dir: dir ?? newRunDir(named.name), config: named });
+  await noteUse(store.dir, [dataset.train, dataset.val]);
   const engine = { backend: backend.name, version: backend.version, threads: backend.threads, compiled: false };
   const state = initialRunState(named, stepsPerEpoch(dataset.train.count, named.train.batchSize, named.train.dropLast), engine);
   await store.writeDataReport(dataset.report);
@@ -87,7 +89,7 @@ export async function resumeRun(dir: string, options: StartRunOptions = {}): Pro
     for (const message of damaged) options.say?.(message);
     if (step === null) return await restart(store, options);
     const { state, tensors } = restoreCheckpoint(await store.loadCheckpoint(step));
-    const { dataset, backend } = await openFor(state.config, options);
+    const { dataset, backend } = await openFor(dir, state.config, options);
     requireSameData(dataset, state);
     warnIfInexact(state, backend, options);
     if (await needsNewSegment(dir, state)) state.segment = await store.startSegment(state, 'resume after an unclean end');
@@ -102,7 +104,7 @@ export async function resumeRun(dir: string, options: StartRunOptions = {}): Pro
 
 /** A run that was killed before its first checkpoint begins again in a new segment. */
 async function restart(store: RunStore, options: StartRunOptions): Promise<TrainingRun> {
-  const { dataset, backend } = await openFor(store.config, options);
+  const { dataset, backend } = await openFor(store.dir, store.config, options);
   const engine = { backend: backend.name, version: backend.version, threads: backend.threads, compiled: false };
   const { train } = store.config;
   const state = initialRunState(store.config, stepsPerEpoch(dataset.train.count, train.batchSize, train.dropLast), engine);
@@ -113,8 +115,14 @@ async function restart(store: RunStore, options: StartRunOptions): Promise<Train
   return run;
 }
 
-async function openFor(config: ResolvedConfig, { signal }: StartRunOptions): Promise<{ dataset: Dataset; backend: ChosenBackend }> {
+/** The data and the backend of a run whose folder is there, and locked. */
+async function openFor(
+  dir: string,
+  config: ResolvedConfig,
+  { signal }: StartRunOptions,
+): Promise<{ dataset: Dataset; backend: ChosenBackend }> {
   const dataset = await openDataset(config.data, { channels: config.model.inChannels, ...(signal ? { signal } : {}) });
+  await noteUse(dir, [dataset.train, dataset.val]);
   return { dataset, backend: await chooseBackend(config.engine) };
 }
 

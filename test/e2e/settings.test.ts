@@ -104,6 +104,21 @@ describe.skipIf(!findChromium())('Settings', () => {
     expect(await trash.getByRole('row').count()).toBe(3);
   });
 
+  it('show what is unpacked of shards, remove it on request, and leave what a run reads', async () => {
+    const { page } = await browser.open({ route: '#/settings' });
+    const panel = page.getByRole('region', { name: 'Unpacked images' });
+    await panel.getByText('138 GiB', { exact: true }).first().waitFor();
+    const used = panel.getByRole('button', { name: 'Remove what is unpacked from /mnt/data/imagenet-1k-wds' });
+    await used.click();
+    expect(await used.getAttribute('title')).toBe('run flowers-b is training on it; stop that first');
+    const source = '/home/ada/datasets/hub/cifar100/plain_text/train';
+    await panel.getByRole('button', { name: `Remove what is unpacked from ${source}` }).click();
+    await page.getByText(/^Removed 133 MiB of unpacked images/).first().waitFor();
+    await panel.getByRole('button', { name: 'Remove what is unpacked from an unknown folder' }).click();
+    await expect.poll(() => panel.getByRole('row').count()).toBe(2);
+    expect(await asked(page, 'storage:removeUnpacked')).toEqual([{ sources: [source] }, { sources: [''] }]);
+  });
+
   it('list the licence of everything the program is made of, with its text', async () => {
     const { page } = await browser.open({ route: '#/settings' });
     await page.getByRole('button', { name: 'Show all licences' }).click();

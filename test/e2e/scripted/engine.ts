@@ -8,10 +8,10 @@ import type { PushEvents } from '../../../main/protocol/events.ts';
 import type { EventRecord } from '../../../main/protocol/records.ts';
 import { type ErrorCode, PreloraError, type Reply } from '../../../main/protocol/reply.ts';
 import type { engineRequests, HandlersOf } from '../../../main/protocol/requests.ts';
-import type { RunSummary } from '../../../main/protocol/results.ts';
+import type { RunSummary, UnpackedSource } from '../../../main/protocol/results.ts';
 import type { RunStatus } from '../../../main/protocol/run.ts';
 import { augment, distribution, evaluate, inspect } from './answers.ts';
-import { describeApp } from './application.ts';
+import { describeApp, unpackedSources } from './application.ts';
 import { previewOf, replayOf } from './decisions.ts';
 import { estimate, problems } from './estimates.ts';
 import { CLASS_NAMES, DATA_FACTS, GIB, makeHistory, makeOdd, protocolCost, type RunPlan, timeAt } from './history.ts';
@@ -40,6 +40,7 @@ export class ScriptedEngine {
   readonly #queue: ScriptedQueue;
   readonly #trash: ScriptedTrash;
   #installTimer: ReturnType<typeof setTimeout> | undefined;
+  #unpacked: UnpackedSource[];
   readonly #templates = new Map<string, unknown>();
   #created = 0;
   /** Requests so far, for assertions. */
@@ -51,6 +52,7 @@ export class ScriptedEngine {
     const queued = plans.length > 0 ? ['flowers-c', 'flowers-d', 'flowers-e'] : [];
     this.#queue = new ScriptedQueue(queued, () => this.emit('queue:changed', {}));
     this.#trash = new ScriptedTrash(this.#runs, plans.length > 0, (runId) => this.emit('runs:changed', { runIds: [runId] }));
+    this.#unpacked = plans.length > 0 ? unpackedSources() : [];
     for (const plan of plans) {
       const { history } = this.#add(plan, plan.status, plan);
       if (plan.odd) makeOdd(history);
@@ -229,6 +231,12 @@ export class ScriptedEngine {
         run.cleaned = true;
       }
       return { bytes };
+    },
+    'storage:unpacked': async () => this.#unpacked,
+    'storage:removeUnpacked': async ({ sources }) => {
+      const doomed = this.#unpacked.filter(({ source }) => sources.includes(source));
+      this.#unpacked = this.#unpacked.filter((one) => !doomed.includes(one));
+      return { bytes: doomed.reduce((sum, { bytes }) => sum + bytes, 0) };
     },
     'config:check': async ({ config }) => problems(config),
     'config:toYaml': async ({ config }) => ({ yaml: toYaml(config) }),
