@@ -57,8 +57,18 @@ const SCREENS = [
   { name: 'licences', route: '#/settings', act: click('Show all licences') },
   { name: 'diagnostics', route: '#/settings', act: click('Preview the report') },
   { name: 'storage', route: '#/settings', act: click('Clean up checkpoints…') },
+  {
+    name: 'engines',
+    route: '#/settings',
+    act: async (page) => {
+      await click('Self-test of TensorFlow')(page);
+      await click('Self-test of WebAssembly')(page);
+    },
+  },
+  { name: 'engine-damaged', route: '#/settings', act: (page) => page.evaluate(() => window.scripted.damageEngine()) },
+  { name: 'engine-remove', route: '#/settings', act: click('Remove TensorFlow') },
   { name: 'trash', route: '#/settings', act: (page) => page.getByRole('region', { name: 'Trash' }).scrollIntoViewIfNeeded() },
-  { name: 'trash-delete', route: '#/settings', act: click('Delete flowers-first-try for good') },
+  { name: 'trash-delete', route: '#/settings', act: click('Delete for good: flowers-first-try') },
   { name: 'palette', route: '#/runs', act: (page) => page.keyboard.press('Control+k') },
 ];
 

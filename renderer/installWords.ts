@@ -1,4 +1,4 @@
-/** How an install of an engine ended, in words: what is there now and what it means for the next run. */
+/** How an install or a repair of an engine ended, in words: what is there now and what it means for the next run. */
 import type { InstallOutcome } from '../main/protocol/results.ts';
 
 export function installWords({ version, isNew, withoutKernels }: InstallOutcome, variant: 'cpu' | 'gpu'): string {
@@ -11,4 +11,10 @@ export function installWords({ version, isNew, withoutKernels }: InstallOutcome,
   return variant === 'cpu'
     ? `The compute kernels for this processor are compiled. New runs use them.`
     : `TensorFlow ${version} was installed already.`;
+}
+
+export function repairWords(outcome: InstallOutcome, variant: 'cpu' | 'gpu'): string {
+  if (outcome.isNew) return `It was damaged: ${installWords(outcome, variant)}`;
+  const whole = `Every file of TensorFlow ${outcome.version} is what was installed: there was nothing to repair.`;
+  return variant === 'cpu' && outcome.withoutKernels !== null ? `${whole} ${installWords(outcome, variant)}` : whole;
 }

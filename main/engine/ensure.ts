@@ -44,7 +44,7 @@ export async function ensureEngine(options: EnsureOptions = {}): Promise<Ensured
 
 export interface Installed {
   engine: InstalledEngine;
-  /** False when the engine stood there before, so that at most its compute kernels were compiled. */
+  /** False when the engine stood there before, whole, so that at most its compute kernels were compiled. */
   isNew: boolean;
   /** Why there are no compute kernels, which is no failure; null when there are. */
   withoutKernels: string | null;
@@ -52,8 +52,9 @@ export interface Installed {
 
 /** An install that was asked for: the engine, and the compute kernels beside it, whatever failed before. Throws as `installEngine` does. */
 export async function installWithKernels(options: InstallOptions): Promise<Installed> {
-  const isNew = findEngine(options.variant, options.root) === null;
+  const before = findEngine(options.variant, options.root);
   const engine = await installEngine(options);
+  const isNew = before?.manifest.installedAt !== engine.manifest.installedAt;
   await forgetFailure(options.root);
   const { onProgress = () => {}, signal = new AbortController().signal } = options;
   return { engine, isNew, withoutKernels: await ensureKernels(engine, { onProgress, signal }, { again: true }) };

@@ -16,6 +16,18 @@ export async function fileSums(folder: string): Promise<EngineManifest['files']>
   return sums;
 }
 
+/** The first file that is missing or is not what was recorded; null when all are. `seen` hears the bytes looked at so far. */
+export async function damagedFile(folder: string, files: EngineManifest['files'], seen: (bytes: number) => void): Promise<string | null> {
+  let bytes = 0;
+  for (const [name, recorded] of Object.entries(files)) {
+    const found = await fileSum(path.join(folder, name)).catch(() => null);
+    if (found?.bytes !== recorded.bytes || found.sha256 !== recorded.sha256) return name;
+    bytes += found.bytes;
+    seen(bytes);
+  }
+  return null;
+}
+
 async function fileSum(file: string): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash('sha256');
   let bytes = 0;

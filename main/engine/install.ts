@@ -10,8 +10,17 @@ import type { EngineManifest, EngineVariant } from '../protocol/engine.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { type AddonTest, makeAddon, testAddon } from './addon.ts';
 import { takeArchiveRoad } from './archiveRoad.ts';
-import { fileSums } from './fileSums.ts';
-import { engineFolder, findEngine, hostPlatform, type InstalledEngine, listEngines, MANIFEST, readEngine } from './installed.ts';
+import { damagedFile, fileSums } from './fileSums.ts';
+import {
+  engineFolder,
+  findEngine,
+  hostPlatform,
+  type InstalledEngine,
+  listDamaged,
+  listEngines,
+  MANIFEST,
+  readEngine,
+} from './installed.ts';
 import { sweepLockRequests, takeInstallLock, takeInstallLockNow } from './installLock.ts';
 import { checkNotStopped, type InstallContext, type InstallProgress, inMegabytes, RoadClosed } from './installProgress.ts';
 import { enginesRoot } from './paths.ts';
@@ -33,6 +42,8 @@ export interface InstallOptions {
   /** How the addon is made and tested; another way only where there is no process to start, and in tests. */
   makeAddon?: typeof makeAddon;
   testAddon?: typeof testAddon;
+  /** A repair: an engine that is there counts only when every file is what was installed, and is replaced once a new one is whole. */
+  repair?: boolean;
 }
 
 type Plan = Required<Omit<InstallOptions, 'onProgress' | 'signal'>>;
@@ -57,7 +68,9 @@ export async function installEngine(options: InstallOptions): Promise<InstalledE
   const plan = resolvePlan(options);
   const { onProgress = () => {}, signal = new AbortController().signal } = options;
   const context: InstallContext = { onProgress, signal };
-  const present = findEngine(plan.variant, plan.root);
+  const found = findEngine(plan.variant, plan.root);
+  const damaged = found && plan.repair && (await isDamaged(found, context)) ? found : null;
+  const present = damaged ? null : found;
   if (present) {
     // Tidiness only: that the folder cannot be written does not take the engine away.
     await clearLeftovers(plan.root).catch(() => {});
@@ -67,7 +80,11 @@ export async function installEngine(options: InstallOptions): Promise<InstalledE
     await mkdir(plan.root, { recursive: true });
     const release = await takeInstallLock(plan.root, context);
     try {
-      return findEngine(plan.variant, plan.root) ?? (await installLocked(plan, context));
+      const byOther = findEngine(plan.variant, plan.root);
+      if (byOther && byOther.manifest.installedAt !== damaged?.manifest.installedAt) return byOther;
+      const engine = await installLocked(plan, context);
+      if (damaged && damaged.folder !== engine.folder) await discard(damaged.folder, plan.root);
+      return engine;
     } finally {
       await release();
     }
@@ -75,6 +92,17 @@ export async function installEngine(options: InstallOptions): Promise<InstalledE
     checkNotStopped(context);
     throw installFault(error, plan.root);
   }
+}
+
+/** Reads every file, so it takes seconds. */
+async function isDamaged({ folder, manifest: { files } }: InstalledEngine, context: InstallContext): Promise<boolean> {
+  const total = Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0);
+  const file = await damagedFile(folder, files, (done) => {
+    checkNotStopped(context);
+    context.onProgress({ stage: 'check', message: 'comparing the installed files with their checksums', done, total });
+  });
+  if (file !== null) context.onProgress({ stage: 'check', message: `${file} is not what was installed` });
+  return file !== null;
 }
 
 function resolvePlan(options: InstallOptions): Plan {
@@ -85,6 +113,7 @@ function resolvePlan(options: InstallOptions): Plan {
     python: options.python === undefined ? 'python3' : options.python,
     makeAddon: options.makeAddon ?? makeAddon,
     testAddon: options.testAddon ?? testAddon,
+    repair: options.repair ?? false,
   };
 }
 
@@ -192,22 +221,32 @@ async function moveAside(folder: string, root: string): Promise<void> {
   });
 }
 
-/** Removes installed engines of a variant, or all; running processes keep what they have loaded. Returns the folders that are gone. */
+/** Moved aside first: a kill in the middle leaves no half engine. */
+async function discard(folder: string, root: string): Promise<void> {
+  await moveAside(folder, root);
+  await sweep(root);
+}
+
+/** Removes the engines of a variant, or all, damaged ones too; running processes keep what they have loaded. Returns the folders that are gone. */
 export async function removeEngine(options: { variant?: EngineVariant; root?: string } = {}): Promise<string[]> {
   const { variant, root = enginesRoot() } = options;
-  const engines = listEngines(root).filter((engine) => !variant || engine.manifest.variant === variant);
-  if (engines.length === 0) return [];
+  const doomed = engineFolders(root, variant);
+  if (doomed.length === 0) return [];
   const release = await takeInstallLock(root, { onProgress: () => {}, signal: new AbortController().signal });
   try {
-    // Renamed first: a kill in the middle of the deletion leaves no half engine.
-    for (const { folder } of engines) await moveAside(folder, root);
-    await sweep(root);
+    for (const folder of doomed) await discard(folder, root);
   } catch (error) {
     throw installFault(error, root);
   } finally {
     await release();
   }
-  return engines.map(({ folder }) => folder);
+  return doomed;
+}
+
+/** Folders of a variant's engines, or of all, whole or not. */
+export function engineFolders(root: string = enginesRoot(), variant?: EngineVariant): string[] {
+  const whole = listEngines(root).map(({ folder, manifest }) => ({ folder, variant: manifest.variant }));
+  return [...whole, ...listDamaged(root)].filter((engine) => !variant || engine.variant === variant).map(({ folder }) => folder);
 }
 
 export interface EngineStatus {

@@ -42,6 +42,30 @@ export function findEngine(variant?: EngineVariant, root: string = enginesRoot()
   return engines.find((engine) => engine.manifest.variant === 'gpu') ?? engines[0] ?? null;
 }
 
+/** A folder of an engine for this platform that is not whole: a file is missing or cut, or nothing describes it. */
+export interface DamagedEngine {
+  folder: string;
+  variant: EngineVariant;
+  version: string;
+}
+
+/** Engines that are passed over because they are damaged. */
+export function listDamaged(root: string = enginesRoot()): DamagedEngine[] {
+  return folders(root).flatMap((folder) => {
+    const [, version, variant] = /^tensorflow-(.+)-(cpu|gpu)$/.exec(path.basename(folder)) ?? [];
+    if (!version || !variant || readEngine(folder) || isForOtherPlatform(folder)) return [];
+    return [{ folder, version, variant: variant as EngineVariant }];
+  });
+}
+
+function isForOtherPlatform(folder: string): boolean {
+  try {
+    return EngineManifest.parse(JSON.parse(readFileSync(path.join(folder, MANIFEST), 'utf8'))).platform !== hostPlatform;
+  } catch {
+    return false;
+  }
+}
+
 function folders(root: string): string[] {
   try {
     return readdirSync(root)

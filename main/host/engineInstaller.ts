@@ -32,10 +32,19 @@ export class EngineInstaller {
 
   /** Joins an install of the same variant that is going on. Throws `busy` during one of another, else what `installEngine` throws. */
   install(variant: EngineVariant): Promise<InstallOutcome> {
+    return this.#join(variant, { repair: false });
+  }
+
+  /** Installs anew what is damaged, as `install` does; the outcome is not new where every file was what was installed. */
+  repair(variant: EngineVariant): Promise<InstallOutcome> {
+    return this.#join(variant, { repair: true });
+  }
+
+  #join(variant: EngineVariant, { repair }: { repair: boolean }): Promise<InstallOutcome> {
     if (this.#running && this.#running.variant !== variant) {
       throw new PreloraError('busy', `the ${this.#running.variant} engine is being installed; cancel that first`, 'variant');
     }
-    this.#running ??= this.#start(variant);
+    this.#running ??= this.#start(variant, { repair });
     return this.#running.done;
   }
 
@@ -46,7 +55,7 @@ export class EngineInstaller {
   async prepareKernels(): Promise<void> {
     const engine = findEngine('cpu');
     if (!engine || !(await canCompileKernels(engine)) || this.#running) return;
-    this.#running = this.#start('cpu');
+    this.#running = this.#start('cpu', { repair: false });
     await this.#running.done;
   }
 
@@ -55,10 +64,11 @@ export class EngineInstaller {
     this.#running?.abort.abort();
   }
 
-  #start(variant: EngineVariant): Running {
+  #start(variant: EngineVariant, { repair }: { repair: boolean }): Running {
     const abort = new AbortController();
     const installing = this.#install({
       variant,
+      repair,
       signal: abort.signal,
       onProgress: ({ message, done, total }) =>
         this.#tell({ task: 'engine:install', message, fraction: done !== undefined && total ? done / total : null }),

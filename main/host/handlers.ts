@@ -1,6 +1,7 @@
 /** Every request of the page with its handler, put together from one file per subject. A missing or a wrong one does not compile. */
 import type { engineRequests, HandlersOf } from '../protocol/requests.ts';
 import { appHandlers } from './appHandlers.ts';
+import { computeHandlers } from './computeHandlers.ts';
 import { configHandlers } from './configHandlers.ts';
 import { controlHandlers } from './controlHandlers.ts';
 import { dataHandlers } from './dataHandlers.ts';
@@ -19,6 +20,7 @@ export function engineHandlers(session: Session): EngineHandlers {
   const { host } = session;
   return {
     ...appHandlers(host),
+    ...computeHandlers(host),
     ...runsHandlers(session),
     ...configHandlers(host),
     ...dataHandlers(),

@@ -39,7 +39,12 @@ export const trainerRequests = {
       ranks: z.record(z.string(), z.number()),
       steps: z.number().int().min(1),
     }),
-    result: z.object({ imagesPerSecond: z.number(), peakMemoryBytes: z.number() }),
+    result: z.object({
+      imagesPerSecond: z.number(),
+      stepMs: z.number(),
+      peakMemoryBytes: z.number(),
+      backend: z.object({ name: z.string(), version: z.string(), device: z.string() }),
+    }),
   },
 };
 

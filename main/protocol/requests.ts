@@ -7,6 +7,7 @@ import './jitless.ts';
 import { z } from 'zod';
 import { Comparison } from './comparison.ts';
 import { RunConfig } from './config.ts';
+import { EngineVariant } from './engine.ts';
 import { QueueFallback, QueueState } from './queue.ts';
 import { RecordPiece } from './recordPieces.ts';
 import {
@@ -14,6 +15,7 @@ import {
   AugmentPreview,
   CheckpointName,
   CheckpointPlace,
+  ComputeEngine,
   DatasetReport,
   Diagnostics,
   Distribution,
@@ -30,6 +32,7 @@ import {
   RunSpace,
   RunState,
   RunSummary,
+  SelfTest,
   StartWeightsReport,
   SwitchPreview,
   TrashedRun,
@@ -259,8 +262,14 @@ export const engineRequests = {
     arg: z.strictObject({ runId: RunId, sample: z.number().int().min(0).optional(), imageBase64: z.string().max(50_000_000).optional() }),
     result: Prediction,
   },
-  'engine:install': { arg: z.strictObject({ variant: z.enum(['cpu', 'gpu']).default('cpu') }), result: InstallOutcome },
+  'engine:install': { arg: z.strictObject({ variant: EngineVariant.default('cpu') }), result: InstallOutcome },
   'engine:cancelInstall': { arg: z.strictObject({}), result: z.void() },
+  /** Compares every file with its checksum, and installs anew what is damaged. Fails with `busy` while a run uses it. */
+  'engine:repair': { arg: z.strictObject({ variant: EngineVariant }), result: InstallOutcome },
+  /** Takes an installed engine away, damaged or not, and tells its bytes. Fails with `busy` while a run uses it or one is being installed. */
+  'engine:remove': { arg: z.strictObject({ variant: EngineVariant }), result: z.object({ bytes: z.number() }) },
+  /** Times steps of a stated shape in a trainer of its own. Fails with `busy` while a run has the device, `engine-unavailable` with the reason. */
+  'engine:selfTest': { arg: z.strictObject({ backend: ComputeEngine.shape.name }), result: SelfTest },
 } satisfies RequestMap;
 
 /** Served by the shell: dialogs and the desktop. Browser mode answers them with `bad-arguments`, and the page hides them. */

@@ -214,6 +214,43 @@ export const InstallOutcome = z.object({
 });
 export type InstallOutcome = z.output<typeof InstallOutcome>;
 
+/** A compute engine as the page shows it. */
+export const ComputeEngine = z.object({
+  name: z.enum(['tensorflow', 'wasm', 'cpu']),
+  available: z.boolean(),
+  version: z.string(),
+  device: z.string(),
+  /** Where it comes from, or what stands against it. */
+  why: z.string(),
+  /** Null for what is part of the program, and for what is not there. */
+  installed: z
+    .object({
+      variant: EngineVariant,
+      bytes: z.number(),
+      /** False when a file is missing or cut, so that it is passed over. */
+      isWhole: z.boolean(),
+    })
+    .nullable(),
+});
+export type ComputeEngine = z.output<typeof ComputeEngine>;
+
+/** Measured steps of the full phase on made-up images, with what they were steps of. */
+export const SelfTest = z.object({
+  backend: z.object({ name: z.string(), version: z.string(), device: z.string() }),
+  /** Median. */
+  stepMs: z.number(),
+  /** How many were timed, after those that compile and warm up. */
+  steps: z.number(),
+  shape: z.object({
+    imageSize: z.number(),
+    patchSize: z.number(),
+    embedDim: z.number(),
+    depth: z.number(),
+    batchSize: z.number(),
+  }),
+});
+export type SelfTest = z.output<typeof SelfTest>;
+
 export const AppDescription = z.object({
   version: z.string(),
   platform: z.string(),
@@ -223,7 +260,8 @@ export const AppDescription = z.object({
   dataRoot: z.string(),
   /** Shipped ones first; `isOwn` are templates of the user's. */
   presets: z.array(z.object({ name: z.string(), title: z.string(), summary: z.string(), isOwn: z.boolean(), config: z.unknown() })),
-  engines: z.array(z.object({ name: z.string(), available: z.boolean(), version: z.string(), device: z.string(), why: z.string() })),
+  /** What `auto` takes the first available of; damaged ones and those that are not installed are told too. */
+  engines: z.array(ComputeEngine),
   /** Native engines that could be fetched. */
   installableEngines: z.array(EngineVariant),
   /** What is being installed now; asking for it again joins. */

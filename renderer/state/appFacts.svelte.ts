@@ -1,9 +1,11 @@
 /** Facts about machine and program (`app:describe`), progress of long tasks, and the connection. */
+import type { EngineVariant } from '../../main/protocol/engine.ts';
 import type { ProgressEvent } from '../../main/protocol/events.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
 import type { AppDescription } from '../../main/protocol/results.ts';
 import { type Api, errorText } from '../api.ts';
-import { installWords } from '../installWords.ts';
+import { formatBytes } from '../format.ts';
+import { installWords, repairWords } from '../installWords.ts';
 import type { Connection } from '../transport/transport.ts';
 import type { Notices } from './notices.svelte.ts';
 
@@ -13,6 +15,7 @@ export class AppFacts {
   #connection = $state<Connection>('connecting');
   #progress = $state.raw<Partial<Record<ProgressEvent['task'], ProgressEvent & { startedAt: number }>>>({});
   #installing = $state(false);
+  #removing = $state(false);
   readonly #api: Api;
   readonly #notices: Notices;
 
@@ -64,6 +67,9 @@ export class AppFacts {
   get installing(): boolean {
     return this.#installing;
   }
+  get removing(): boolean {
+    return this.#removing;
+  }
 
   progressOf(task: ProgressEvent['task']): (ProgressEvent & { startedAt: number }) | null {
     return this.#progress[task] ?? null;
@@ -74,11 +80,30 @@ export class AppFacts {
     this.#progress = rest;
   }
 
-  async installEngine(variant: 'cpu' | 'gpu'): Promise<void> {
+  async installEngine(variant: EngineVariant): Promise<void> {
+    await this.#install(async () => installWords(await this.#api.request('engine:install', { variant }), variant));
+  }
+
+  /** Installs anew what is damaged; shows as an installation. */
+  async repairEngine(variant: EngineVariant): Promise<void> {
+    await this.#install(async () => repairWords(await this.#api.request('engine:repair', { variant }), variant));
+  }
+
+  async removeEngine(variant: EngineVariant): Promise<void> {
+    this.#removing = true;
+    await this.#notices.attempt(async () => {
+      const { bytes } = await this.#api.request('engine:remove', { variant });
+      this.#notices.confirm(`Removed the engine, ${formatBytes(bytes)}.`);
+    });
+    this.#removing = false;
+    await this.load();
+  }
+
+  async #install(action: () => Promise<string>): Promise<void> {
     this.#installing = true;
     await this.#notices.attempt(async () => {
       try {
-        this.#notices.confirm(installWords(await this.#api.request('engine:install', { variant }), variant));
+        this.#notices.confirm(await action());
       } catch (error) {
         if (!(error instanceof PreloraError) || error.code !== 'interrupted') throw error;
         this.#notices.confirm('The installation is cancelled. What was fetched is kept: the next one goes on from there.');

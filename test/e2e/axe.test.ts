@@ -185,6 +185,23 @@ const SCENES: Record<string, Scene> = {
     },
   },
   'Settings, licences': { route: '#/settings', act: press('Show all licences') },
+  'Settings, self-tests': {
+    route: '#/settings',
+    act: async (page) => {
+      await press('Self-test of TensorFlow (CPU)')(page);
+      await page.getByText('per step').waitFor();
+      await press('Self-test of WebAssembly')(page);
+      await page.getByText('no WebAssembly SIMD').waitFor();
+    },
+  },
+  'Settings, damaged engine': {
+    route: '#/settings',
+    act: async (page) => {
+      await page.evaluate(() => window.scripted.damageEngine());
+      await page.getByText('missing or cut').waitFor();
+    },
+  },
+  'Settings, remove an engine': { route: '#/settings', act: press('Remove TensorFlow (CPU)') },
   'Settings, installing': { route: '#/settings', act: press('Install for NVIDIA GPU') },
   palette: { route: '#/runs', act: (page) => page.keyboard.press('Control+k') },
   shortcuts: { route: '#/runs', act: (page) => page.keyboard.press('Control+?') },

@@ -1,13 +1,14 @@
 /** Reliability R17: whatever happens during an install, there is a whole engine or none, and a repeat works. */
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { engineStatus, installEngine, removeEngine } from '../../main/engine/install.ts';
-import { findEngine, listEngines, readEngine } from '../../main/engine/installed.ts';
+import { engineStatus, type InstallProgress, installEngine, removeEngine } from '../../main/engine/install.ts';
+import { findEngine, listDamaged, listEngines, readEngine } from '../../main/engine/installed.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { type FakeIndex, LIBRARY, sourcesWith, startFakeIndex, WHEEL_FILE } from './support/fakeIndex.ts';
+import { fakeToolchain } from './support/fakeToolchain.mjs';
 import { installFully, killAt, startInstalling } from './support/installing.ts';
 
 let root: string;
@@ -280,6 +281,70 @@ describe('with pip', () => {
     expectWholeEngine();
     expect(index.ranges).toEqual(['bytes=500000-']);
   });
+});
+
+describe('a repair', () => {
+  const repair = (sources: FakeIndex['sources'], told: InstallProgress[] = []) =>
+    installEngine({ variant: 'cpu', root, sources, python: null, repair: true, onProgress: (step) => told.push(step), ...fakeToolchain() });
+  const library = () => path.join(findEngine('cpu', root)!.folder, 'deps', 'lib', 'libtensorflow_cc.so.2');
+
+  test('of a whole engine compares every file, and asks no server', async () => {
+    const index = await indexWith();
+    await installFully({ root, sources: index.sources });
+    const told: InstallProgress[] = [];
+    expect((await repair(index.sources, told)).manifest).toEqual(findEngine('cpu', root)?.manifest);
+    expect(index.ranges).toHaveLength(1);
+    expect(told.at(-1)).toMatchObject({ stage: 'check', done: LIBRARY.length + 8, total: LIBRARY.length + 8 });
+  });
+
+  test('replaces an engine with one byte changed, which only a checksum sees', async () => {
+    const index = await indexWith();
+    await installFully({ root, sources: index.sources });
+    const before = findEngine('cpu', root)?.manifest.installedAt;
+    const changed = Buffer.from(LIBRARY);
+    changed.writeUInt8(changed.readUInt8(500_000) ^ 1, 500_000);
+    writeFileSync(library(), changed);
+    expect(findEngine('cpu', root)?.manifest.installedAt).toBe(before);
+    const told: InstallProgress[] = [];
+    expect((await repair(index.sources, told)).manifest.installedAt).not.toBe(before);
+    expect(told.map(({ message }) => message)).toContain('deps/lib/libtensorflow_cc.so.2 is not what was installed');
+    expectWholeEngine();
+  });
+
+  test('that cannot be made leaves the damaged engine where it is', async () => {
+    const index = await indexWith();
+    await installFully({ root, sources: index.sources });
+    writeFileSync(library(), Buffer.alloc(LIBRARY.length));
+    await index.close();
+    await expect(repair(index.sources)).rejects.toMatchObject({ code: 'engine-install' });
+    expect(readdirSync(root)).toContain('tensorflow-1.0-cpu');
+    expect(findEngine('cpu', root)).not.toBeNull();
+  });
+
+  test('that finds another version replaces the damaged one, and does not leave it to be found', async () => {
+    const index = await indexWith();
+    await installFully({ root, sources: index.sources });
+    const older = path.join(root, 'tensorflow-0.9-cpu');
+    renameSync(path.join(root, 'tensorflow-1.0-cpu'), older);
+    writeFileSync(library(), Buffer.alloc(LIBRARY.length));
+    await repair(index.sources);
+    expectWholeEngine();
+    expect(existsSync(older)).toBe(false);
+  });
+});
+
+test('a damaged engine is told from one of another platform, and removed like a whole one', async () => {
+  const { sources } = await indexWith();
+  await installFully({ root, sources });
+  const { folder } = findEngine('cpu', root)!;
+  cpSync(folder, path.join(root, 'tensorflow-1.0-gpu'), { recursive: true });
+  const manifest = path.join(root, 'tensorflow-1.0-gpu', 'engine.json');
+  writeFileSync(manifest, readFileSync(manifest, 'utf8').replace(/"platform": "[^"]+"/, '"platform": "plan9-mips"'));
+  writeFileSync(path.join(folder, 'engine.json'), '{"format":');
+  mkdirSync(path.join(root, 'tensorflow-mine'));
+  expect(listDamaged(root)).toEqual([{ folder, variant: 'cpu', version: '1.0' }]);
+  expect(await removeEngine({ root })).toEqual([folder]);
+  expect(readdirSync(root).sort()).toEqual(['tensorflow-1.0-gpu', 'tensorflow-mine']);
 });
 
 test('removing takes the engine away and leaves another variant', async () => {

@@ -1,4 +1,6 @@
 /** Installing an engine for the page (F6): progress to all pages, cancel, go on, and the old engine untouched by a failure. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Installed, installWithKernels } from '../../main/engine/ensure.ts';
 import type { InstallOptions } from '../../main/engine/install.ts';
@@ -7,7 +9,7 @@ import { findEngine } from '../../main/engine/installed.ts';
 import { EngineInstaller } from '../../main/host/engineInstaller.ts';
 import type { ProgressEvent } from '../../main/protocol/events.ts';
 import { PreloraError } from '../../main/protocol/reply.ts';
-import { startFakeIndex } from '../engine/support/fakeIndex.ts';
+import { LIBRARY, startFakeIndex } from '../engine/support/fakeIndex.ts';
 import { fakeToolchain } from '../engine/support/fakeToolchain.mjs';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 
@@ -69,6 +71,19 @@ describe('an install', () => {
     expect(calls).toHaveLength(2);
   });
 
+  it('that repairs is asked for as one, is joined, and shows as an install', async () => {
+    const { calls, install, succeed } = heldInstall();
+    const installer = new EngineInstaller(() => {}, install);
+    const both = [installer.repair('cpu'), installer.repair('cpu')];
+    expect(installer.running).toBe('cpu');
+    succeed('2.21.0');
+    expect(await Promise.all(both)).toEqual([DONE, DONE]);
+    const installing = installer.install('cpu');
+    succeed('2.21.0');
+    await installing;
+    expect(calls.map(({ repair }) => repair)).toEqual([true, false]);
+  });
+
   it('that fails gives its reason, and the next one is free to start', async () => {
     const { install, fail } = heldInstall();
     const installer = new EngineInstaller(() => {}, install);
@@ -80,7 +95,7 @@ describe('an install', () => {
 });
 
 describe('the engine in use', () => {
-  it('is the same after an install of another variant has failed', async () => {
+  it('is the same after an install of another variant has failed, and another after a repair that was needed', async () => {
     const root = temporaryFolder();
     const index = await startFakeIndex();
     const { wheels } = index.sources;
@@ -95,8 +110,13 @@ describe('the engine in use', () => {
     expect(await installer.install('cpu')).toMatchObject({ isNew: false });
     const before = findEngine(undefined, root);
     expect(before?.manifest.variant).toBe('cpu');
+    expect(await installer.repair('cpu')).toMatchObject({ isNew: false });
+    const { folder = '' } = before ?? {};
+    writeFileSync(path.join(folder, 'deps', 'lib', 'libtensorflow_cc.so.2'), Buffer.alloc(LIBRARY.length));
+    expect(await installer.repair('cpu')).toMatchObject({ isNew: true });
+    const repaired = findEngine(undefined, root);
     await index.close();
     await expect(installer.install('gpu')).rejects.toMatchObject({ code: 'engine-install' });
-    expect(findEngine(undefined, root)).toEqual(before);
+    expect(findEngine(undefined, root)).toEqual(repaired);
   });
 });

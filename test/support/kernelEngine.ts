@@ -3,13 +3,14 @@ import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { vi } from 'vitest';
 import { hostPlatform, type InstalledEngine, MANIFEST, readEngine } from '../../main/engine/installed.ts';
+import type { EngineVariant } from '../../main/protocol/engine.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
 
-/** A CPU engine in an engines root of the test's own, which `PRELORA_ENGINES_DIR` names until the variables are put back. */
-export function kernelEngine(root = enginesRoot()): InstalledEngine {
-  const folder = path.join(root, 'tensorflow-1.0-cpu');
+/** An engine in an engines root of the test's own, which `PRELORA_ENGINES_DIR` names until the variables are put back. */
+export function kernelEngine(root = enginesRoot(), variant: EngineVariant = 'cpu'): InstalledEngine {
+  const folder = path.join(root, `tensorflow-1.0-${variant}`);
   mkdirSync(folder);
-  const manifest = { format: 1, variant: 'cpu', version: '1.0', platform: hostPlatform, source: 'a test', addon: 'compiled', files: {} };
+  const manifest = { format: 1, variant, version: '1.0', platform: hostPlatform, source: 'a test', addon: 'compiled', files: {} };
   writeFileSync(path.join(folder, MANIFEST), JSON.stringify({ ...manifest, installedAt: '2026-11-29T00:00:00Z' }));
   const engine = readEngine(folder);
   if (!engine) throw new Error(`${folder} is no engine`);

@@ -10,7 +10,7 @@ export const SCRIPTED_CONFIG = {
   prelora: { tau: 0.8, zeta: 5, snapshotEvery: 250, jointSteps: 1000 },
 };
 
-export function describeApp(): AppDescription {
+export function describeApp(): Omit<AppDescription, 'engines' | 'installableEngines' | 'installing'> {
   return {
     version: '0.1.0',
     platform: 'linux-x64',
@@ -28,12 +28,6 @@ export function describeApp(): AppDescription {
       },
       { name: 'fashion-mnist', title: 'Fashion-MNIST', summary: 'The whole set, ViT-Ti width 96.', isOwn: false, config: SCRIPTED_CONFIG },
     ],
-    engines: [
-      { name: 'tensorflow', available: true, version: '2.21.0', device: 'CPU', why: 'In use. No GPU found by the driver.' },
-      { name: 'wasm', available: true, version: '4.22.0', device: 'CPU, 1 thread', why: 'Always there; slower than TensorFlow.' },
-    ],
-    installableEngines: ['gpu'],
-    installing: null,
     configSchema: RunConfig.toJSONSchema({ io: 'input' }),
   };
 }

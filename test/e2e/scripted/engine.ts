@@ -12,6 +12,7 @@ import type { RunSummary, UnpackedSource } from '../../../main/protocol/results.
 import type { RunStatus } from '../../../main/protocol/run.ts';
 import { augment, distribution, evaluate, inspect } from './answers.ts';
 import { describeApp, unpackedSources } from './application.ts';
+import { ScriptedCompute } from './compute.ts';
 import { previewOf, replayOf } from './decisions.ts';
 import { estimate, problems } from './estimates.ts';
 import { CLASS_NAMES, DATA_FACTS, GIB, makeHistory, makeOdd, protocolCost, type RunPlan, timeAt } from './history.ts';
@@ -39,7 +40,7 @@ export class ScriptedEngine {
   readonly #options: ScriptedOptions;
   readonly #queue: ScriptedQueue;
   readonly #trash: ScriptedTrash;
-  #installTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #compute = new ScriptedCompute((progress) => this.emit('task:progress', progress));
   #unpacked: UnpackedSource[];
   readonly #templates = new Map<string, unknown>();
   #created = 0;
@@ -123,6 +124,12 @@ export class ScriptedEngine {
     });
   }
 
+  /** A file of the installed compute engine is lost, and the page looks again. */
+  damageEngine(): void {
+    this.#compute.damage();
+    this.emit('task:progress', { task: 'engine:install', message: 'looking', fraction: null });
+  }
+
   /** The trainer dies. */
   crash(runId: string): void {
     const run = this.#run(runId);
@@ -160,7 +167,7 @@ export class ScriptedEngine {
   async #request(name: string, arg: unknown): Promise<Reply<unknown>> {
     this.asked.push({ name, arg });
     if (this.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.latencyMs));
-    const handlers = { ...this.handlers, ...this.#queue.handlers, ...this.#trash.handlers };
+    const handlers = { ...this.handlers, ...this.#queue.handlers, ...this.#trash.handlers, ...this.#compute.handlers };
     const handler = (handlers as unknown as Record<string, (arg: never) => Promise<unknown>>)[name];
     try {
       if (!handler) throw new PreloraError('bad-arguments', `${name} is not served in this mode.`);
@@ -181,7 +188,7 @@ export class ScriptedEngine {
         config,
       }));
       const about = describeApp();
-      return { ...about, presets: [...about.presets, ...own] };
+      return { ...about, ...this.#compute.about, presets: [...about.presets, ...own] };
     },
     'presets:save': async ({ name, config }) => void this.#templates.set(name, config),
     'presets:remove': async ({ name }) => void this.#templates.delete(name),
@@ -372,32 +379,7 @@ export class ScriptedEngine {
         step: 3200,
       };
     },
-    'engine:install': () =>
-      new Promise((resolve, reject) => {
-        let fraction = 0;
-        const step = (): void => {
-          fraction += 0.1;
-          const message = `downloading, ${Math.round(fraction * 590)} of 590 MiB`;
-          this.emit('task:progress', { task: 'engine:install', message, fraction: Math.min(1, fraction) });
-          if (fraction >= 1) resolve({ version: '2.21.0', isNew: true, withoutKernels: null });
-          else this.#installTimer = setTimeout(step, 300);
-        };
-        this.#cancelInstall = () =>
-          reject(
-            new PreloraError(
-              'interrupted',
-              'The installation was cancelled; what was fetched is kept and the next try goes on from there.',
-            ),
-          );
-        step();
-      }),
-    'engine:cancelInstall': async () => {
-      clearTimeout(this.#installTimer);
-      this.#cancelInstall();
-    },
-  } satisfies Omit<HandlersOf<typeof engineRequests>, keyof (ScriptedQueue['handlers'] & ScriptedTrash['handlers'])>;
-
-  #cancelInstall: () => void = () => {};
+  } satisfies Omit<HandlersOf<typeof engineRequests>, keyof (ScriptedQueue['handlers'] & ScriptedTrash['handlers'] & ScriptedCompute['handlers'])>;
 
   #event(run: ScriptedRun, kind: string, detail: EventRecord['detail']): EventRecord {
     return { kind, step: run.step, segment: 0, time: timeAt(run.step + run.extra.length, run.history), by: 'user', detail };
