@@ -37,6 +37,8 @@ const SCREENS = [
   { name: 'switch-record', route: '#/run/flowers-a/switch' },
   { name: 'layers', route: '#/run/flowers-a/layers' },
   { name: 'what-if', route: '#/run/flowers-a/what-if', settle: 2500 },
+  { name: 'what-if-file', route: `#/what-if/${encodeURIComponent('/mnt/archive/flowers/snapshots.jsonl')}`, settle: 2500 },
+  { name: 'what-if-file-none', route: '#/what-if/' },
   { name: 'evaluate-empty', route: '#/run/flowers-b/evaluate' },
   { name: 'evaluate', route: '#/run/flowers-b/evaluate', act: evaluateAndTry },
   { name: 'evaluate-images', route: '#/run/flowers-b/evaluate', act: evaluateAndRead },

@@ -1,8 +1,6 @@
 /** `prelora replay`: what the switch rule would have done with recorded snapshots under other settings. Trains nothing. */
-import { statSync } from 'node:fs';
 import type { ReplayResult } from '../core/replay.ts';
-import { type ReplayChanges, replayFile, replayRun } from '../host/replayRun.ts';
-import { PreloraError } from '../protocol/reply.ts';
+import { type ReplayChanges, readRecorded, replayRecorded } from '../host/replayRun.ts';
 import { readArguments, readNumber } from './arguments.ts';
 import { type CommandIo, formatTable, printJson } from './io.ts';
 
@@ -33,19 +31,12 @@ export async function replayCommand(args: string[], io: CommandIo): Promise<numb
     rankMetric: values['rank-metric'],
     normMetric: values['norm-metric'],
   });
-  const source = positionals[0] as string;
-  const result = isFolder(source) ? await replayRun(source, changes) : await replayFile(source, changes);
+  const result = replayRecorded(await readRecorded(positionals[0] as string), changes);
   if (values.json) {
     const { switchStep, windows, ranks } = result;
     printJson(io, { switchStep, windows, ranks });
   } else io.stdout.write(`${describe(result)}\n`);
   return 0;
-}
-
-function isFolder(source: string): boolean {
-  const entry = statSync(source, { throwIfNoEntry: false });
-  if (!entry) throw new PreloraError('not-found', `${source}: not found; give a run folder or its snapshots.jsonl`);
-  return entry.isDirectory();
 }
 
 function defined<T extends object>(values: T): T {

@@ -12,10 +12,11 @@ import { readRecords } from '../store/runFolder.ts';
 import type { EngineHost } from './engineHost.ts';
 import { predictPhase } from './estimate.ts';
 import type { EngineHandlers } from './handlers.ts';
+import { readRecorded, replayRecorded } from './replayRun.ts';
 import { readRunFiles } from './runReading.ts';
 import { whilePaused } from './whilePaused.ts';
 
-type Names = `switch:${string}` | 'replay';
+type Names = `switch:${string}` | 'replay' | 'replay:file';
 
 const TRIAL_STEPS = 20;
 
@@ -36,6 +37,12 @@ export function switchHandlers(host: EngineHost): Pick<EngineHandlers, Extract<k
         totalSteps: totalSteps || null,
       });
       return result;
+    },
+    async 'replay:file'({ path, settings }) {
+      const recorded = await readRecorded(path);
+      const { report: _verdict, ...result } = replayRecorded(recorded, settings);
+      const { config, isOwnConfig, snapshots } = recorded;
+      return { ...result, config, isOwnConfig, snapshots: snapshots.length, lastStep: snapshots.at(-1)?.step ?? 0 };
     },
     'switch:trial': ({ runId, ranks }) => trial(host, runId, ranks),
     async 'switch:now'({ runId, ranks }) {

@@ -21,6 +21,7 @@ import {
   Distribution,
   Estimate,
   EvaluationScores,
+  FileReplay,
   InstallOutcome,
   MergeReport,
   ModelDifference,
@@ -99,7 +100,10 @@ export const engineRequests = {
   /** What is unpacked of compressed shards, by the folder they lie in, largest first. */
   'storage:unpacked': { arg: z.strictObject({}), result: z.array(UnpackedSource) },
   /** Deletes what is unpacked of these folders; it is unpacked again when it is needed. Fails with `busy` while a run reads it. */
-  'storage:removeUnpacked': { arg: z.strictObject({ sources: z.array(z.string().max(5000)).min(1) }), result: z.object({ bytes: z.number() }) },
+  'storage:removeUnpacked': {
+    arg: z.strictObject({ sources: z.array(z.string().max(5000)).min(1) }),
+    result: z.object({ bytes: z.number() }),
+  },
 
   /** Validates a config the way the CLI does; an empty list means that it can start. */
   'config:check': { arg: z.strictObject({ config: ConfigInput }), result: z.array(z.object({ field: z.string(), message: z.string() })) },
@@ -239,6 +243,8 @@ export const engineRequests = {
 
   /** The switch rule on recorded snapshots under other thresholds. */
   replay: { arg: z.strictObject({ runId: RunId, settings: WhatIfSettings.default({}) }), result: ReplayResult },
+  /** The same for a snapshots file, or a run folder, that lies anywhere. Throws `not-found`, `run-damaged`, or `bad-arguments` for another file. */
+  'replay:file': { arg: z.strictObject({ path: z.string().min(1).max(4000), settings: WhatIfSettings.default({}) }), result: FileReplay },
   /** Validation loss and accuracies now, or of a checkpoint; between steps when the run is live. */
   evaluate: {
     arg: z.strictObject({ runId: RunId, checkpoint: CheckpointName.default('last') }),

@@ -104,6 +104,16 @@ export const ReplayResult = z.object({
 });
 export type ReplayResult = z.output<typeof ReplayResult>;
 
+/** A replay of snapshots that lie anywhere, with what it was replayed under. */
+export const FileReplay = ReplayResult.extend({
+  /** Settings that hold where nothing else is asked for: the run's own, or the defaults for a file without its run. */
+  config: RunConfig,
+  isOwnConfig: z.boolean(),
+  snapshots: z.number(),
+  lastStep: z.number(),
+});
+export type FileReplay = z.output<typeof FileReplay>;
+
 /** Parameters, cost and memory of one phase; estimates unless `measured`. */
 export const PhaseCost = z.object({
   trainableParameters: z.number(),

@@ -51,6 +51,7 @@ export function globalCommands(workbench: Workbench, overlays: Overlays): Comman
       title: queue.all?.paused ? 'Go on with the queue' : 'Pause the queue',
       run: () => void queue.setPaused(!queue.all?.paused),
     },
+    { id: 'what-if-file', title: 'What-if: open a snapshots file', run: () => navigation.go({ screen: 'what-if', file: '' }) },
     { id: 'settings', title: 'Go to Settings', keys: 'Mod+,', run: () => navigation.go({ screen: 'settings' }) },
     {
       id: 'diagnostics',

@@ -20,12 +20,15 @@ export type Route =
   | { screen: 'compare'; runs: string[] }
   | { screen: 'queue' }
   | { screen: 'settings' }
+  /** Snapshots that lie anywhere; none are opened yet while the path is empty. */
+  | { screen: 'what-if'; file: string }
   | { screen: 'run'; runId: string; tab: RunTab };
 
 export function parseRoute(hash: string): Route {
   const [screen, first, second] = hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
   if (screen === 'new' || screen === 'queue' || screen === 'settings') return { screen };
   if (screen === 'compare') return { screen, runs: first ? first.split(',') : [] };
+  if (screen === 'what-if') return { screen, file: first ?? '' };
   if (screen === 'run' && first) return { screen, runId: first, tab: RUN_TABS.find((tab) => tab === second) ?? 'live' };
   return { screen: 'runs' };
 }
@@ -33,6 +36,7 @@ export function parseRoute(hash: string): Route {
 export function formatRoute(route: Route): string {
   if (route.screen === 'run') return `#/run/${encodeURIComponent(route.runId)}/${route.tab}`;
   if (route.screen === 'compare') return `#/compare/${route.runs.map(encodeURIComponent).join(',')}`;
+  if (route.screen === 'what-if') return `#/what-if/${encodeURIComponent(route.file)}`;
   return `#/${route.screen}`;
 }
 

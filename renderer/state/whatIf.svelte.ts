@@ -1,8 +1,8 @@
-/** Moves thresholds over recorded snapshots: the engine's replay under other settings, beside what was recorded. Never touches the run. */
+/** Moves thresholds over recorded snapshots, of a run or of a file: the engine's replay under other settings, beside what was recorded. */
 
 import type { RunConfig } from '../../main/protocol/config.ts';
 import type { ReplayResult, WhatIfSettings } from '../../main/protocol/results.ts';
-import { type Api, errorText } from '../api.ts';
+import { errorText } from '../api.ts';
 
 /** Where the switch falls for a τ and a ζ. */
 export interface SensitivityPoint {
@@ -20,26 +20,25 @@ const TAU_STEPS = 13;
 /** Percent, as in the schema of tau and zeta. */
 const LARGEST = 100;
 
-export class WhatIf {
-  #recorded = $state.raw<ReplayResult | null>(null);
-  #result = $state.raw<ReplayResult | null>(null);
+export class WhatIf<R extends ReplayResult = ReplayResult> {
+  #recorded = $state.raw<R | null>(null);
+  #result = $state.raw<R | null>(null);
   #settings = $state.raw<WhatIfSettings>({});
   #problem = $state('');
   #sensitivity = $state.raw<readonly SensitivityLine[]>([]);
   #asked = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  readonly runId: string;
-  readonly #api: Api;
+  readonly #ask: (settings: WhatIfSettings) => Promise<R>;
 
-  constructor(runId: string, api: Api) {
-    this.runId = runId;
-    this.#api = api;
+  /** `ask` replays under these settings, with the recorded values where they say nothing. */
+  constructor(ask: (settings: WhatIfSettings) => Promise<R>) {
+    this.#ask = ask;
   }
 
-  get recorded(): ReplayResult | null {
+  get recorded(): R | null {
     return this.#recorded;
   }
-  get result(): ReplayResult | null {
+  get result(): R | null {
     return this.#result;
   }
   get settings(): WhatIfSettings {
@@ -53,10 +52,10 @@ export class WhatIf {
   }
   readonly isChanged = $derived(Object.keys(this.#settings).length > 0);
 
-  /** Replays with the run's own settings, then with those on the table. */
+  /** Replays with the recorded values, then with those on the table. */
   async load(): Promise<void> {
     try {
-      this.#recorded = await this.#api.request('replay', { runId: this.runId, settings: {} });
+      this.#recorded = await this.#ask({});
       await this.#replay();
     } catch (error) {
       this.#problem = errorText(error);
@@ -80,7 +79,7 @@ export class WhatIf {
   async #replay(): Promise<void> {
     const asked = ++this.#asked;
     try {
-      const result = await this.#api.request('replay', { runId: this.runId, settings: this.#settings });
+      const result = await this.#ask(this.#settings);
       if (asked !== this.#asked) return;
       this.#result = result;
       this.#problem = '';
@@ -96,7 +95,7 @@ export class WhatIf {
     for (const zeta of allowed([prelora.zeta / 2, prelora.zeta, prelora.zeta * 2])) {
       const points: SensitivityPoint[] = [];
       for (const tau of taus) {
-        const { switchStep } = await this.#api.request('replay', { runId: this.runId, settings: { tau, zeta } });
+        const { switchStep } = await this.#ask({ tau, zeta });
         points.push({ tau, switchStep });
       }
       lines.push({ zeta, points });

@@ -94,6 +94,12 @@ const SCENES: Record<string, Scene> = {
   },
   'What-if, empty': { route: '#/runs', act: fresh('what-if') },
   'What-if': { route: '#/run/flowers-b/what-if' },
+  'What-if of a file, none yet': { route: '#/what-if/' },
+  'What-if of a file, not there': { route: `#/what-if/${encodeURIComponent('/no/such.jsonl')}` },
+  'What-if of a file': {
+    route: `#/what-if/${encodeURIComponent('/runs/flowers/snapshots.jsonl')}`,
+    act: (page) => page.getByText('with the default settings').waitFor(),
+  },
   'Evaluate, empty': { route: '#/run/flowers-b/evaluate' },
   'Evaluate, full': {
     route: '#/run/flowers-b/evaluate',
@@ -176,7 +182,7 @@ const SCENES: Record<string, Scene> = {
       await page.getByText('steps that would go').waitFor();
     },
   },
-  'Settings, delete for good': { route: '#/settings', act: press('Delete flowers-first-try for good') },
+  'Settings, delete for good': { route: '#/settings', act: press('Delete for good: flowers-first-try') },
   'Settings, empty the trash': {
     route: '#/settings',
     act: async (page) => {

@@ -10,6 +10,7 @@ const SCREENS = [
   '#/run/flowers-b/switch',
   '#/run/flowers-a/layers',
   '#/run/flowers-b/what-if',
+  '#/what-if/%2Fruns%2Fflowers%2Fsnapshots.jsonl',
   '#/run/flowers-b/evaluate',
   '#/new',
   '#/compare/flowers-a,flowers-full',

@@ -151,6 +151,30 @@ describe.skipIf(!findChromium())('the page', () => {
     expect(await asked(page, 'run:edit')).toHaveLength(0);
   });
 
+  it('answers a what-if on snapshots that lie anywhere, named by their path', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-b/what-if' });
+    await page.getByRole('button', { name: 'Other snapshots…' }).click();
+    const field = page.getByLabel('Snapshots');
+    expect(await page.getByRole('button', { name: 'Open', exact: true }).getAttribute('aria-disabled')).toBe('true');
+    await field.fill('/no/such.jsonl');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').getByText('/no/such.jsonl: not found').waitFor();
+    const file = '/mnt/archive/flowers/snapshots.jsonl';
+    await field.fill(file);
+    await page.getByRole('button', { name: 'Open', exact: true }).click();
+    await page.getByText('without their run, so with the default settings').waitFor();
+    await page.getByLabel('τ', { exact: true }).fill('1.6');
+    await page.keyboard.press('Enter');
+    const { switchStep } = await page.evaluate(() => window.scripted.handlers.replay({ runId: 'flowers-a', settings: { tau: 1.6 } }));
+    await page.locator('.headline', { hasText: `step ${switchStep?.toLocaleString('en-US')}` }).waitFor();
+    expect((await asked(page, 'replay:file')).at(-1)).toEqual({ path: file, settings: { tau: 1.6 } });
+    // The address names the file: a reload opens it again.
+    expect(decodeURIComponent(new URL(page.url()).hash)).toBe(`#/what-if/${file}`);
+    await page.getByRole('button', { name: 'New run' }).click();
+    await page.getByRole('button', { name: /4 PreLoRA/ }).click();
+    expect(await page.getByLabel(/Weight threshold/).inputValue()).toBe('1.6');
+  });
+
   it('tells of a crash and offers to resume from the last checkpoint', async () => {
     const { page } = await browser.open({ route: '#/run/flowers-b/live' });
     await page.evaluate(() => window.scripted.crash('flowers-b'));

@@ -1,11 +1,9 @@
 // @vitest-environment ../support/pageEnvironment.ts
 import { describe, expect, it } from 'vitest';
 import { WhatIf } from '../../renderer/state/whatIf.svelte.ts';
-import { fakeApi } from './fakeApi.ts';
 
 async function swept(tau: number, zeta: number) {
-  const api = fakeApi({ replay: () => ({ switchStep: null, windows: [], ranks: {}, reasons: [] }) });
-  const whatIf = new WhatIf('r', api);
+  const whatIf = new WhatIf(async () => ({ switchStep: null, windows: [], ranks: {}, reasons: [] }));
   await whatIf.sweep({ tau, zeta });
   return whatIf.sensitivity;
 }

@@ -358,6 +358,13 @@ export class ScriptedEngine {
       this.#journal(runId, 'undone', { from: run.step, to });
     },
     replay: async ({ runId, settings }) => replayOf(this.#run(runId), settings),
+    'replay:file': async ({ path, settings }) => {
+      const run = this.#run('flowers-a');
+      if (!path.includes('flowers')) throw new PreloraError('not-found', `${path}: not found; give a run folder or its snapshots.jsonl`);
+      const { config, history, step } = run;
+      const isOwnConfig = !path.endsWith('.jsonl');
+      return { ...replayOf(run, settings), config, isOwnConfig, snapshots: history.snapshots.length, lastStep: step };
+    },
     evaluate: async ({ runId, checkpoint }) => evaluate(this.#run(runId), checkpoint, this.#options.classCount ?? CLASS_NAMES.length),
     'run:merge': async ({ runId, checkpoint }) => {
       const run = this.#run(runId);
@@ -379,7 +386,10 @@ export class ScriptedEngine {
         step: 3200,
       };
     },
-  } satisfies Omit<HandlersOf<typeof engineRequests>, keyof (ScriptedQueue['handlers'] & ScriptedTrash['handlers'] & ScriptedCompute['handlers'])>;
+  } satisfies Omit<
+    HandlersOf<typeof engineRequests>,
+    keyof (ScriptedQueue['handlers'] & ScriptedTrash['handlers'] & ScriptedCompute['handlers'])
+  >;
 
   #event(run: ScriptedRun, kind: string, detail: EventRecord['detail']): EventRecord {
     return { kind, step: run.step, segment: 0, time: timeAt(run.step + run.extra.length, run.history), by: 'user', detail };
