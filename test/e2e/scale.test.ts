@@ -50,9 +50,9 @@ describe.skipIf(!findChromium())('the page', () => {
     await page.evaluate(() => {
       const drawn = { below: 0, marks: 0 };
       const stroke = CanvasRenderingContext2D.prototype.stroke;
-      CanvasRenderingContext2D.prototype.stroke = function (this: CanvasRenderingContext2D, ...path: []) {
+      CanvasRenderingContext2D.prototype.stroke = function (this: CanvasRenderingContext2D, ...path: unknown[]) {
         drawn[this.canvas.previousElementSibling ? 'marks' : 'below']++;
-        stroke.apply(this, path);
+        Reflect.apply(stroke, this, path);
       };
       Object.assign(window, { drawn });
     });
