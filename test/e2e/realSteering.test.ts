@@ -1,28 +1,11 @@
 /** Steering a real run from the page: pause and resume, thresholds by drag, field and keys, stop and resume, extend. What was steered is data: config and journal give the run again. */
-import path from 'node:path';
-import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { findChromium } from '../../build/scriptedPage.mjs';
 import { readRecords, readStatus } from '../../main/store/runFolder.ts';
 import { runContent } from '../support/runContent.ts';
 import { SMALL_RUN } from '../support/smallRun.ts';
-import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { realBrowser, waitForStatus } from './support/realBrowser.ts';
-import { rerun } from './support/rerun.ts';
-
-/** Switches by the rule, but not before τ is raised. */
-const RULED = {
-  ...SMALL_RUN,
-  train: { ...SMALL_RUN.train, checkpointEvery: 40, evalEvery: 10 },
-  prelora: { ...SMALL_RUN.prelora, switching: 'auto', tau: 0.02 },
-};
-
-async function apply(page: Page): Promise<void> {
-  const events = page.getByRole('list', { name: 'Events, newest first' }).getByText(/τ .* → /);
-  const before = await events.count();
-  await page.getByRole('button', { name: 'Apply', exact: true }).click();
-  await expect.poll(() => events.count()).toBe(before + 1);
-}
+import { editTau, expectSameAgain, pauseAndResume, RULED } from './support/steering.ts';
 
 describe.skipIf(!findChromium())('a run steered from the page', () => {
   const browser = realBrowser();
@@ -31,44 +14,10 @@ describe.skipIf(!findChromium())('a run steered from the page', () => {
     const config = { ...RULED, train: { ...RULED.train, epochs: 60 } };
     const { runId, dir } = await browser.start(config);
     const page = await browser.open(runId);
-    await page.getByRole('button', { name: 'Pause', exact: true }).click();
-    await waitForStatus(page, 'Paused');
-    const pausedAt = (await readStatus(dir))?.step;
-    await new Promise((resolve) => setTimeout(resolve, 3000));
-    expect((await readStatus(dir))?.step).toBe(pausedAt);
-    const clicked = performance.now();
-    await page.getByRole('button', { name: 'Resume', exact: true }).click();
-    await waitForStatus(page, 'Running');
-    expect(performance.now() - clicked, 'ms from the click to running').toBeLessThan(1000);
-
-    const handle = page.getByRole('slider', { name: /^τ weight threshold/ });
-    await handle.waitFor();
-    await handle.hover();
-    const box = await handle.boundingBox();
-    if (!box) throw new Error('the handle of τ has no place');
-    await page.mouse.down();
-    await page.mouse.move(box.x + 12, box.y - 8, { steps: 4 });
-    await page.mouse.up();
-    await apply(page);
-    const field = page.getByRole('textbox', { name: 'τ' });
-    await field.fill('0.08');
-    await field.press('Enter');
-    await apply(page);
-    await handle.focus();
-    for (let press = 0; press < 3; press++) await page.keyboard.press('Shift+ArrowUp');
-    await apply(page);
-
-    const edits = (await readRecords(dir, 'events')).filter(({ kind }) => kind === 'edited').map(({ detail }) => detail);
-    expect(edits).toMatchObject([
-      { field: 'prelora.tau', from: 0.02 },
-      { field: 'prelora.tau', to: 0.08 },
-      { field: 'prelora.tau', from: 0.08, to: 0.38 },
-    ]);
-    expect(edits[0]?.to).toBeGreaterThan(0.02);
+    await pauseAndResume(page, dir);
+    await editTau(page, dir);
     await waitForStatus(page, 'Finished');
-    const again = path.join(temporaryFolder(), 'again');
-    await rerun(dir, again);
-    expect(await runContent(again)).toEqual(await runContent(dir));
+    await expectSameAgain(dir);
   });
 
   it('stopped and kept in each phase, and resumed, ends as one that was never stopped', async () => {

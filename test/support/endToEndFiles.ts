@@ -4,6 +4,7 @@ export const END_TO_END_FILES = [
   'test/electron/deaths.test.ts',
   'test/electron/desktop.test.ts',
   'test/electron/everyday.test.ts',
+  'test/electron/firstRun.test.ts',
   'test/electron/packaged.test.ts',
   'test/electron/security.test.ts',
   'test/electron/start.test.ts',
