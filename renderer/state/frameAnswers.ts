@@ -1,6 +1,7 @@
 /**
- * Confirms frames to the engine: at once while the page is seen, once a second while it is hidden, which slows its frames down to that
- * (the engine sends no more than two unanswered ones). What is left out comes in one larger frame.
+ * Confirms frames to the engine: at once while the page is seen, once a second while it is hidden, which slows its frames down to that. The
+ * engine sends no more than two unanswered ones; a hidden page always leaves its newest without an answer, or it would get two a second.
+ * What is left out comes in one larger frame.
  */
 const HIDDEN_MS = 1000;
 
@@ -18,7 +19,13 @@ export class FrameAnswers {
   took(sequence: number): void {
     this.#due = sequence;
     if (!this.#isHidden()) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), HIDDEN_MS);
+    else this.#timer ??= setTimeout(() => this.#flushHidden(), HIDDEN_MS);
+  }
+
+  #flushHidden(): void {
+    this.#timer = null;
+    if (!this.#isHidden()) this.flush();
+    else if (this.#due !== null) this.#send(this.#due - 1);
   }
 
   /** Answers what is due now: time is up, or the page is seen again. */
