@@ -50,11 +50,28 @@ export async function readSummary(runId: string, dir: string): Promise<RunSummar
     return await summaryOf(await readRunFiles(runId, dir));
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    const config = RunConfig.parse({ name: path.basename(dir) });
-    const status: StatusFile = { ...unwrittenStatus(runId, config), name: config.name, status: 'failed', message: problem };
     const annotations = await readAnnotations(dir);
-    return { ...blankSummary(runId, dir, annotations), config, status, startedAt: await changedAt(dir), problem };
+    const left = (await readConfigAndStatus(runId, dir, annotations)) ?? unreadable(runId, dir, problem);
+    return { ...blankSummary(runId, dir, annotations), ...left, startedAt: await changedAt(dir), problem };
   }
+}
+
+type ConfigAndStatus = Pick<RunSummary, 'config' | 'status'>;
+
+/** Of a run whose records are damaged; the edits in its journal are not in the config. Null when these cannot be read either. */
+async function readConfigAndStatus(runId: string, dir: string, annotations: Annotations): Promise<ConfigAndStatus | null> {
+  try {
+    const [config, status] = await Promise.all([readConfig(dir), readStatus(dir)]);
+    return { config, status: told(status ? { ...status, runId } : unwrittenStatus(runId, config), dir, annotations) };
+  } catch {
+    return null;
+  }
+}
+
+/** For the row of a folder of which nothing can be said but why. */
+function unreadable(runId: string, dir: string, problem: string): ConfigAndStatus {
+  const config = RunConfig.parse({ name: path.basename(dir) });
+  return { config, status: { ...unwrittenStatus(runId, config), name: config.name, status: 'failed', message: problem } };
 }
 
 async function summaryOf({ runId, dir, config, status, epochs, events, annotations }: RunFiles): Promise<RunSummary> {
@@ -140,8 +157,12 @@ export async function readRunFacts(runId: string, dir: string): Promise<Omit<Run
 
 type ReadState = Omit<RunState, 'live' | 'sequence' | 'phases'>;
 
-/** All records from `tail`'s start, which is left at the end of what was read, so that frames go on from there. */
+/**
+ * All records from `tail`'s start, which is left at the end of what was read, so that frames go on from there. Damaged records are left out
+ * and told. Throws `bad-config` or `run-damaged` for a config that cannot be read: without its settings nothing can be said of a run.
+ */
 export async function readRunState(runId: string, tail: RunTail): Promise<{ state: ReadState; pieces: RecordPieces }> {
+  await readConfig(tail.dir);
   const records = await tail.lookToEnd();
   const { summary, ...facts } = await readRunFacts(runId, tail.dir);
   const { pieces, ...rest } = split(records, await readLineage(tail.dir));

@@ -131,7 +131,10 @@ export class ActiveRun {
   async #askFacts(): Promise<void> {
     this.#askedAt = performance.now();
     const facts = await this.#api.request('run:facts', { runId: this.runId }).catch(() => null);
-    if (facts && this.#state) this.#state = { ...this.#state, ...facts };
+    if (!facts || !this.#state) return;
+    // Damaged records are met when all are read, which facts are not made of.
+    const problem = facts.summary.problem ?? this.#state.summary.problem;
+    this.#state = { ...this.#state, ...facts, summary: { ...facts.summary, problem } };
   }
 
   #takeEarly(): void {

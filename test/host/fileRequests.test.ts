@@ -1,5 +1,5 @@
 /** Requests that need no trainer: configs, estimates, data, the runs table, replay and preview from recorded files. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { engineRequests } from '../../main/protocol/requests.ts';
@@ -217,6 +217,35 @@ describe('a recorded run', () => {
     expect(state.metrics.map(({ step }) => step)).toEqual([7]);
     expect(state).toMatchObject({ live: false, sequence: 0 });
     expect(state.checkpoints).toMatchObject([{ step: 7 }]);
+  });
+
+  it('with a damaged record keeps its settings, in the table and on its screen, and says which record it is', async () => {
+    const host = startHost();
+    const page = connectPage(host);
+    const dir = addOldRun(host);
+    writeFileSync(path.join(dir, 'epochs.jsonl'), 'rubbish\n{"epoch": 1}\n');
+    const [row] = await page.request('runs:list', {});
+    expect(row).toMatchObject({ config: { model: { embedDim: 8 } }, problem: expect.stringContaining('epochs.jsonl: line 1') });
+    const { summary, checkpoints } = await page.request('run:state', { runId: row?.runId as string });
+    expect(summary).toMatchObject({
+      config: { model: { embedDim: 8 } },
+      problem: expect.stringContaining('epochs.jsonl: a line is no record'),
+    });
+    expect(checkpoints).toMatchObject([{ step: 7 }]);
+  });
+
+  it('of a later version has a row, and a screen that says so instead of other settings', async () => {
+    const host = startHost();
+    const page = connectPage(host);
+    const file = path.join(addOldRun(host), 'config.json');
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), schemaVersion: 99 }));
+    const [row] = await page.request('runs:list', {});
+    const problem = expect.stringContaining('config is version 99, this program reads up to 1');
+    expect(row).toMatchObject({ problem, status: { status: 'failed' } });
+    await expect(page.request('run:state', { runId: row?.runId as string })).rejects.toMatchObject({
+      code: 'bad-config',
+      message: problem,
+    });
   });
 
   it('is replayed and previewed under other thresholds, and refuses thresholds out of range', async () => {

@@ -23,7 +23,15 @@ import { ScriptedTrash } from './trash.ts';
 import { fromYaml, toYaml } from './yaml.ts';
 
 /** A run to begin with. */
-export type ScriptedPlan = RunPlan & { status: RunStatus; tags?: string[]; problem?: string; odd?: boolean };
+export type ScriptedPlan = RunPlan & {
+  status: RunStatus;
+  tags?: string[];
+  /** The run cannot be read. */
+  problem?: string;
+  /** One of its records cannot be read. */
+  torn?: string;
+  odd?: boolean;
+};
 
 export interface ScriptedOptions {
   /** The runs cannot be listed. */
@@ -60,7 +68,7 @@ export class ScriptedEngine {
     }
   }
 
-  #add(plan: RunPlan, status: RunStatus, about: { tags?: string[]; problem?: string } = {}): ScriptedRun {
+  #add(plan: RunPlan, status: RunStatus, about: { tags?: string[]; problem?: string; torn?: string } = {}): ScriptedRun {
     const history = makeHistory(plan);
     const run: ScriptedRun = {
       history,
@@ -73,6 +81,7 @@ export class ScriptedEngine {
       trashed: false,
       cleaned: false,
       problem: about.problem ?? null,
+      torn: about.torn ?? null,
       message: null,
       sequence: 0,
       extra: [],

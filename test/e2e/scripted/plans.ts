@@ -4,9 +4,10 @@ import type { ScriptedOptions, ScriptedPlan } from './engine.ts';
 
 /**
  * `full` is the ordinary one; `many` lists 10,000 runs; `deep` has 48 layers and 1,000 classes; `long` 24 layers and 500 snapshots;
- * `large` 24 layers and 5,000; `odd` long, right-to-left and emoji names and figures that are missing or not finite.
+ * `large` 24 layers and 5,000; `odd` long, right-to-left and emoji names and figures that are missing or not finite; `torn` a run of which
+ * one record cannot be read.
  */
-export type Scenario = 'full' | 'empty' | 'broken' | 'large' | 'many' | 'deep' | 'long' | 'odd';
+export type Scenario = 'full' | 'empty' | 'broken' | 'large' | 'many' | 'deep' | 'long' | 'odd' | 'torn';
 
 const named = (runId: string, rest: { atStep: number; seed: number; daysAgo: number }, prelora: object = {}) => ({
   runId,
@@ -75,6 +76,12 @@ const ODD: ScriptedPlan[] = Object.entries(ODD_NAMES).map(([runId, name], i) => 
   odd: true,
 }));
 
+const TORN: ScriptedPlan = {
+  ...named('torn', { atStep: 8000, seed: 6, daysAgo: 2 }),
+  status: 'interrupted',
+  torn: 'snapshots.jsonl: a line is no record: {"step":750,"epoch":3,"ph',
+};
+
 const PLANS: Record<Scenario, ScriptedPlan[]> = {
   full: FLOWERS,
   broken: FLOWERS,
@@ -84,6 +91,7 @@ const PLANS: Record<Scenario, ScriptedPlan[]> = {
   long: [LONG],
   deep: [DEEP],
   odd: ODD,
+  torn: [TORN],
 };
 
 export function optionsOf(scenario: Scenario): ScriptedOptions {

@@ -27,6 +27,8 @@ export interface ScriptedRun {
   /** Its older checkpoints were removed. */
   cleaned: boolean;
   problem: string | null;
+  /** What is told of a record that is left out. */
+  torn: string | null;
   message: string | null;
   sequence: number;
   extra: EventRecord[];
@@ -119,8 +121,10 @@ export function stateOf(run: ScriptedRun, classCount: number | null): RunState {
   if (run.problem) throw new PreloraError('run-damaged', run.problem);
   const upTo = <T extends { step: number }>(records: readonly T[]): T[] => records.filter(({ step }) => step <= run.step);
   const { history } = run;
+  const facts = factsOf(run, classCount);
   return RunStateSchema.parse({
-    ...factsOf(run, classCount),
+    ...facts,
+    summary: { ...facts.summary, problem: run.torn },
     ...piecesOf(run).first(),
     epochs: upTo(history.epochs),
     events: [...upTo(history.events), ...run.extra],
