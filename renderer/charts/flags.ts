@@ -9,19 +9,19 @@ const FLAG = 13;
 /** Nearer flags become one, pixels. */
 const CROWDED = 12;
 
-export interface Flag {
+export interface Flag<M extends Marker = Marker> {
   at: number;
   text: string;
-  markers: Marker[];
+  markers: M[];
 }
 
-/** Markers closer than 12 px become one flag with a count. */
-export function mergeMarkers(markers: readonly Marker[], pixel: (x: number) => number): Flag[] {
-  const flags: Flag[] = [];
+/** Markers closer than `crowded`, in what `place` gives, become one flag with a count. */
+export function mergeMarkers<M extends Marker>(markers: readonly M[], place: (x: number) => number, crowded = CROWDED): Flag<M>[] {
+  const flags: Flag<M>[] = [];
   for (const marker of [...markers].sort((a, b) => a.x - b.x)) {
-    const at = pixel(marker.x);
+    const at = place(marker.x);
     const last = flags.at(-1);
-    if (last && at - last.at < CROWDED) {
+    if (last && at - last.at < crowded) {
       last.markers.push(marker);
       last.text = String(last.markers.length);
     } else {
