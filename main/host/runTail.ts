@@ -3,12 +3,13 @@
  * offset and goes on from there sees every record exactly once, whichever process writes them; nothing waits in memory meanwhile
  * (architecture.md section 7: the live stream is a cache of the files).
  */
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { MetricsRecord } from '../protocol/records.ts';
 import { Phase } from '../protocol/run.ts';
 import { systemCode } from '../store/diskFault.ts';
 import { parseJson } from '../store/json.ts';
 import { RECORD_FILES, type RecordKind, type Records, recordFile } from '../store/runFolder.ts';
+import { sieveLines, stretchFor } from './sieveLines.ts';
 
 export type NewRecords = { [K in RecordKind]: Records[K][] } & {
   /** There was more than one look may take. */
@@ -37,21 +38,37 @@ export class RunTail {
     for (const kind of KINDS) {
       const { bytes, more } = await this.#newBytes(kind);
       if (more) found.more = true;
-      for (const line of bytes.toString('utf8').split('\n')) if (line !== '') this.#take(kind, line, found);
+      this.#takeAll(kind, bytes.toString('utf8'), found);
     }
     return found;
   }
 
-  /** Everything from the present offset to the end of the files. */
+  /** Everything from the present offset to the end of the files; of very many lines of metrics those that a page may be shown. */
   async lookToEnd(): Promise<NewRecords> {
     const all = noRecords();
-    for (let more = true; more; ) {
-      const next = await this.look();
-      for (const kind of KINDS) (all[kind] as object[]).push(...next[kind]);
-      all.problems.push(...next.problems);
-      more = next.more;
+    let stretch = 0;
+    for (let isMore = true; isMore; ) {
+      isMore = false;
+      for (const kind of KINDS) {
+        const start = this.#offsets[kind];
+        const { bytes, more } = await this.#newBytes(kind);
+        const text = bytes.toString('utf8');
+        if (more) isMore = true;
+        if (kind === 'metrics') stretch ||= stretchFor(more ? await this.#linesAhead(start, text) : 0);
+        this.#takeAll(kind, kind === 'metrics' ? sieveLines(text, stretch) : text, all);
+      }
     }
     return all;
+  }
+
+  /** How many lines of metrics there are from `start` on, when `text` is what was read from there: all will be about as long. */
+  async #linesAhead(start: number, text: string): Promise<number> {
+    const { size } = await stat(recordFile(this.dir, 'metrics'));
+    return Math.ceil(((size - start) * text.split('\n').length) / Math.max(1, text.length));
+  }
+
+  #takeAll(kind: RecordKind, text: string, found: NewRecords): void {
+    for (const line of text.split('\n')) if (line !== '') this.#take(kind, line, found);
   }
 
   #take(kind: RecordKind, line: string, found: NewRecords): void {
