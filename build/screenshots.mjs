@@ -72,7 +72,33 @@ const SCREENS = [
   { name: 'trash', route: '#/settings', act: (page) => page.getByRole('region', { name: 'Trash' }).scrollIntoViewIfNeeded() },
   { name: 'trash-delete', route: '#/settings', act: click('Delete for good: flowers-first-try') },
   { name: 'palette', route: '#/runs', act: (page) => page.keyboard.press('Control+k') },
+  { name: 'run-torn', route: '#/run/torn/live', scenario: 'torn' },
+  { name: 'switch-24-layers', route: '#/run/long/switch', scenario: 'long', act: overrideTwo },
+  { name: 'layers-48-layers', route: '#/run/deep/layers', scenario: 'deep' },
+  { name: 'runs-odd-names', route: '#/runs', scenario: 'odd' },
+  { name: 'live-odd-names', route: '#/run/long/live', scenario: 'odd' },
+  { name: 'live-text-200', route: '#/run/flowers-b/live', act: largeText },
+  { name: 'live-forced-colours', route: '#/run/flowers-b/live', forcedColors: 'active' },
+  { name: 'switch-forced-colours', route: '#/run/flowers-b/switch', forcedColors: 'active' },
+  ...['protanopia', 'deuteranopia', 'tritanopia'].flatMap((type) => [
+    { name: `live-${type}`, route: '#/run/flowers-b/live', act: seenWith(type) },
+    { name: `switch-${type}`, route: '#/run/flowers-b/switch', act: seenWith(type) },
+  ]),
 ];
+
+/** As eyes see it that are red-, green- or blue-weak, or blind to it. */
+function seenWith(type) {
+  return async (page) => (await page.context().newCDPSession(page)).send('Emulation.setEmulatedVisionDeficiency', { type });
+}
+
+async function largeText(page) {
+  await page.evaluate(() => {
+    const kept = JSON.parse(localStorage.getItem('prelora.preferences') ?? '{}');
+    localStorage.setItem('prelora.preferences', JSON.stringify({ ...kept, fontScale: 200 }));
+  });
+  await page.reload();
+  await page.waitForTimeout(700);
+}
 
 async function overrideTwo(page) {
   for (const cell of ['2-3', '4-8']) {

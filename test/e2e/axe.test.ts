@@ -18,7 +18,7 @@ const NEVER = 1e6;
 
 interface Scene {
   route: string;
-  scenario?: 'full' | 'empty' | 'broken';
+  scenario?: 'full' | 'empty' | 'broken' | 'torn';
   latency?: number;
   act?: (page: Page) => Promise<unknown>;
 }
@@ -62,6 +62,21 @@ const SCENES: Record<string, Scene> = {
       await page.getByRole('button', { name: 'Tag…' }).click();
     },
   },
+  'Runs, rename dialog': {
+    route: '#/runs',
+    act: async (page) => {
+      await page.locator('[data-row="0"]').focus();
+      await page.keyboard.press('F2');
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  'Runs, a trainer died': {
+    route: '#/runs',
+    act: async (page) => {
+      await page.evaluate(() => window.scripted.crash('flowers-b'));
+      await page.getByRole('dialog', { name: /the trainer ended unexpectedly/ }).waitFor();
+    },
+  },
   'Runs, row menu': { route: '#/runs', act: press('Actions for flowers-a') },
   'Live, empty': { route: '#/runs', act: fresh('live') },
   'Live, busy': { route: live, latency: NEVER },
@@ -72,11 +87,21 @@ const SCENES: Record<string, Scene> = {
   'Live, tables': { route: live, act: press('All charts as tables') },
   'Live, edit dialog': { route: live, act: press('Edit…') },
   'Live, extend dialog': { route: live, act: press('Extend…') },
+  'Live, run N dialog': {
+    route: live,
+    act: async (page) => {
+      await press('Run N')(page);
+      await page.getByRole('menuitem', { name: 'Other…' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  'Live, more menu': { route: live, act: press('More') },
   'Live, stop menu': { route: live, act: press('Stop') },
   'Live, note': { route: live, act: press('Note') },
   'Live, threshold tried': { route: live, act: (page) => page.getByRole('slider', { name: 'τ weight threshold' }).press('ArrowUp') },
   'Live, broken: crashed': { route: live, act: (page) => page.evaluate(() => window.scripted.crash('flowers-b')) },
   'Live, proposal': { route: live, act: (page) => page.evaluate(() => window.scripted.propose('flowers-b')) },
+  'a run with a torn record': { route: '#/run/torn/live', scenario: 'torn' },
   'a damaged run': { route: '#/run/flowers-damaged/live' },
   'Switch, empty': { route: '#/runs', act: fresh('switch') },
   'Switch, preview': { route: '#/run/flowers-b/switch', act: (page) => page.click('[data-cell="2-3"]') },
@@ -128,6 +153,23 @@ const SCENES: Record<string, Scene> = {
   'Live, broken: memory ran out': { route: live, act: (page) => page.evaluate(() => window.scripted.crashForMemory('flowers-b')) },
   Config: { route: '#/run/flowers-b/config' },
   'New run': { route: '#/new' },
+  'New run, template dialog': {
+    route: '#/new',
+    act: async (page) => {
+      await press('Templates')(page);
+      await page.getByRole('menuitem', { name: /Keep as a template/ }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  'New run, manual switching in the queue': {
+    route: '#/new',
+    act: async (page) => {
+      await page.getByRole('button', { name: /4 PreLoRA/ }).click();
+      await page.locator('[data-field="prelora.switching"] select').selectOption('manual');
+      await press('Add to the queue')(page);
+      await page.getByRole('dialog').waitFor();
+    },
+  },
   'New run, data report, augmentation': {
     route: '#/new',
     act: async (page) => {

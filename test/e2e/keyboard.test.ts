@@ -13,6 +13,36 @@ async function tabTo(page: Page, selector: string): Promise<void> {
   throw new Error(`Tab never reached ${selector}`);
 }
 
+interface FocusStop {
+  name: string;
+  region: string;
+  /** Something of it lies on top, inside the window (WCAG 2.4.11). */
+  isSeen: boolean;
+}
+
+/** Where Tab stops, from the top of the page until it leaves it. */
+async function focusStops(page: Page): Promise<FocusStop[]> {
+  const stops: FocusStop[] = [];
+  for (let i = 0; i < 300; i++) {
+    await page.keyboard.press('Tab');
+    const stop = await page.evaluate(() => {
+      const element = document.activeElement as HTMLElement | null;
+      if (!element || element === document.body) return null;
+      const box = element.getBoundingClientRect();
+      const points = [0.1, 0.5, 0.9].flatMap((x) => [0.1, 0.5, 0.9].map((y) => [box.x + x * box.width, box.y + y * box.height] as const));
+      const label = element.closest('label') ?? element;
+      return {
+        name: `${element.tagName} ${element.getAttribute('aria-label') ?? element.textContent?.trim().slice(0, 40)}`,
+        region: element.closest<HTMLElement>('[data-region]')?.dataset.region ?? '',
+        isSeen: points.some(([x, y]) => label.contains(document.elementFromPoint(x, y))),
+      };
+    });
+    if (stop === null || (stops.length > 0 && stop.name === stops[0]?.name && stop.region === stops[0]?.region)) return stops;
+    stops.push(stop);
+  }
+  throw new Error('Tab never left the page');
+}
+
 const focused = (page: Page): Promise<string> =>
   page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent?.trim() ?? '');
 
@@ -136,11 +166,39 @@ describe.skipIf(!findChromium())('by keyboard alone', () => {
     expect(await region()).toBe(seen.at(-2));
   });
 
+  it.each([
+    '#/runs',
+    '#/run/flowers-b/live',
+    '#/run/flowers-b/switch',
+    '#/run/flowers-a/layers',
+    '#/run/flowers-b/what-if',
+    '#/run/flowers-b/evaluate',
+    '#/run/flowers-b/export',
+    '#/run/flowers-b/config',
+    '#/new',
+    '#/compare/flowers-a,flowers-full',
+    '#/queue',
+    '#/settings',
+  ])('Tab goes through %s region by region, each once, and what has the focus is seen', async (route) => {
+    const { page } = await browser.open({ route });
+    await page.waitForTimeout(500);
+    const stops = await focusStops(page);
+    const regions = stops.map(({ region }) => region).filter((region, i, all) => region !== all[i - 1]);
+    expect(regions, 'regions in the order of their stops').toEqual([...new Set(regions)]);
+    expect(regions[0]).toBe('sidebar');
+    expect(stops.filter(({ isSeen }) => !isSeen).map(({ name }) => name)).toEqual([]);
+  });
+
   it('phase changes, proposals and failures are said; steps are not', async () => {
     const { page } = await browser.open({ route: '#/run/flowers-b/live' });
     await page.getByRole('heading', { name: 'flowers-b' }).waitFor();
     await page.evaluate(() => window.scripted.tick('flowers-b', 10));
     expect(await announced(page)).toBe('');
+    await page.evaluate(() => window.scripted.tick('flowers-b', 1200));
+    await expect.poll(() => announced(page)).toMatch(/^flowers-b: phase Joint warm-up from step \d+$/);
+    const said = await announced(page);
+    await page.evaluate(() => window.scripted.tick('flowers-b', 10));
+    expect(await announced(page)).toBe(said);
     await page.evaluate(() => window.scripted.propose('flowers-b'));
     await page.waitForFunction(() => document.querySelector('[aria-live="polite"]')?.textContent?.includes('Switch proposed'));
     await page.evaluate(() => window.scripted.crash('flowers-b'));

@@ -12,6 +12,8 @@ const SCREENS = [
   '#/run/flowers-b/what-if',
   '#/what-if/%2Fruns%2Fflowers%2Fsnapshots.jsonl',
   '#/run/flowers-b/evaluate',
+  '#/run/flowers-a/export',
+  '#/run/flowers-b/config',
   '#/new',
   '#/compare/flowers-a,flowers-full',
   '#/queue',
@@ -34,6 +36,39 @@ function stickingOut(page: Page): Promise<string[]> {
   });
 }
 
+/** A screen and the button that opens a dialog there. */
+const DIALOGS = [
+  ['#/run/flowers-b/live', 'Edit…'],
+  ['#/run/flowers-b/live', 'Extend…'],
+  ['#/run/flowers-b/switch', 'Defer…'],
+  ['#/run/flowers-a/layers', 'Distribution…'],
+  ['#/new', 'Vary…'],
+  ['#/settings', 'Preview the report'],
+  ['#/settings', 'Clean up checkpoints…'],
+  ['#/settings', 'Show all licences'],
+] as const;
+
+/** What of an open dialog lies outside the window and cannot be scrolled to: its box, and controls that stick out sideways. */
+function cutOff(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const [width, height] = [window.innerWidth, window.innerHeight];
+    const outside = ({ left, right, top, bottom }: DOMRect): boolean => left < -1 || right > width + 1 || top < -1 || bottom > height + 1;
+    const scrolls = (element: Element | null): boolean =>
+      element !== null && (['auto', 'scroll'].includes(getComputedStyle(element).overflowX) || scrolls(element.parentElement));
+    return [...document.querySelectorAll('[role="dialog"]')].flatMap((dialog) => {
+      const controls = [...dialog.querySelectorAll<HTMLElement>('button, input, select, textarea, a[href]')];
+      const cut = controls.filter((control) => {
+        const { left, right } = control.getBoundingClientRect();
+        return (left < -1 || right > width + 1) && !scrolls(control.parentElement);
+      });
+      return [
+        ...(outside(dialog.getBoundingClientRect()) ? ['the dialog itself'] : []),
+        ...cut.map(({ textContent, ariaLabel }) => ariaLabel ?? textContent ?? ''),
+      ];
+    });
+  });
+}
+
 describe.skipIf(!findChromium())('the page', () => {
   const browser = scriptedBrowser();
 
@@ -43,6 +78,17 @@ describe.skipIf(!findChromium())('the page', () => {
       await browser.go(page, { route });
       await page.waitForTimeout(200);
       expect(await stickingOut(page), route).toEqual([]);
+    }
+  });
+
+  it('keeps dialogs inside a window of 320 pixels, their buttons in reach', async () => {
+    const { page } = await browser.open({ width: 320, height: 640 });
+    for (const [route, button] of DIALOGS) {
+      await browser.go(page, { route });
+      await page.getByRole('button', { name: button, exact: true }).first().click();
+      await page.getByRole('dialog').waitFor();
+      await page.waitForTimeout(200);
+      expect(await cutOff(page), button).toEqual([]);
     }
   });
 

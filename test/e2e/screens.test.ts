@@ -44,7 +44,14 @@ describe.skipIf(!findChromium())('the page', () => {
 
   it('pauses and resumes, and says so', async () => {
     const { page } = await browser.open({ route: '#/run/flowers-b/live' });
+    await page.evaluate(() => {
+      window.scripted.latencyMs = 500;
+    });
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
+    await page.getByText('Pausing after this step').first().waitFor();
+    await page.evaluate(() => {
+      window.scripted.latencyMs = 0;
+    });
     await page.getByRole('button', { name: 'Resume', exact: true }).click();
     await page.getByRole('button', { name: 'Pause', exact: true }).waitFor();
     expect(await asked(page, 'run:pause')).toHaveLength(1);

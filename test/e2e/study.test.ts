@@ -1,10 +1,16 @@
-/** The queue and a study on the real host: queued runs survive a restart, and variants × seeds are compared as groups, mean ± spread. */
+/** The queue and a study on the real host: queued runs survive a restart and a failure, and variants × seeds are compared as groups, mean ± spread. */
+import { cpSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { findChromium } from '../../build/scriptedPage.mjs';
 import type { RunState } from '../../main/protocol/results.ts';
 import { formatAccuracy, formatSpread, setLocale } from '../../renderer/format.ts';
+import { spaced } from '../renderer/spaced.ts';
+import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { realBrowser } from './support/realBrowser.ts';
+
+const SAMPLE = path.resolve(import.meta.dirname, '../../resources/sample-fashion-mnist');
 
 /** The form with the smoke preset: 48 steps, the switch at step 16. */
 async function smokeForm(page: Page): Promise<void> {
@@ -12,8 +18,10 @@ async function smokeForm(page: Page): Promise<void> {
   await page.getByRole('combobox', { name: 'Preset' }).selectOption('smoke');
 }
 
-async function queueSmoke(page: Page, name: string): Promise<void> {
+/** Of the sample, or of the pictures in a folder. */
+async function queueSmoke(page: Page, name: string, source: string | null = null): Promise<void> {
   await smokeForm(page);
+  if (source !== null) await page.locator('[data-field="data.source"] input').fill(source);
   await page.getByRole('navigation', { name: 'Parts of the form' }).getByRole('button', { name: 'Run' }).click();
   await page.locator('[data-field="name"] input').fill(name);
   await page.locator('[data-field="name"] input').press('Tab');
@@ -59,6 +67,34 @@ describe.skipIf(!findChromium())('the queue', () => {
     ]);
   });
 
+  it('goes on with the third after the second failed, which stays in it with its reason and can be tried again', async () => {
+    const pictures = path.join(temporaryFolder(), 'pictures');
+    cpSync(SAMPLE, pictures, { recursive: true });
+    const page = await browser.open();
+    await queueSmoke(page, 'one of three');
+    await page.getByRole('button', { name: 'Pause the queue' }).click();
+    await queueSmoke(page, 'two of three', pictures);
+    await queueSmoke(page, 'three of three');
+    rmSync(pictures, { recursive: true });
+    await page.getByRole('button', { name: 'Go on with the queue' }).click();
+
+    const rows = page.getByRole('region', { name: 'Queued runs' }).locator('tbody tr');
+    await expect.poll(() => rows.count(), { timeout: 90_000 }).toBe(1);
+    await rows.getByText('failed', { exact: true }).waitFor();
+    await rows.getByText(/pictures/).waitFor();
+    const ended = async () =>
+      (await browser.engine.request('runs:list', {}))
+        .filter(({ status }) => status.name.endsWith('of three'))
+        .map(({ status }) => `${status.name}: ${status.status} at ${status.step}`)
+        .sort();
+    expect(await ended()).toEqual(['one of three: finished at 48', 'three of three: finished at 48']);
+
+    cpSync(SAMPLE, pictures, { recursive: true });
+    await rows.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('Nothing is queued').waitFor({ timeout: 60_000 });
+    expect(await ended()).toContain('two of three: finished at 48');
+  });
+
   it('trains a study of two variants × two seeds, and Compare groups them with mean ± spread', async () => {
     const page = await browser.open();
     await smokeForm(page);
@@ -88,6 +124,6 @@ describe.skipIf(!findChromium())('the queue', () => {
       return texts.map((text) => text.split('\n')[0] as string);
     };
     await expect.poll(() => cells('best val top-1')).toEqual(wanted);
-    expect(await cells('switch step')).toEqual(groups.map((variant) => (variant === 'full' ? '–' : '16 ± 0 (n = 2)')));
+    expect((await cells('switch step')).map(spaced)).toEqual(groups.map((variant) => (variant === 'full' ? '–' : '16 ± 0 (n = 2)')));
   });
 });
