@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ResultOf } from '../../main/protocol/requests.ts';
+import { readStatus } from '../../main/store/runFolder.ts';
 import {
   classifyOne,
   runTheSample,
