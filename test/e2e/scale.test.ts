@@ -157,14 +157,20 @@ function feed(page: Page, from: number, count: number): Promise<void> {
   );
 }
 
-/** What is in use after the garbage is collected; the test's own list of requests does not count. */
+/**
+ * What is in use after the garbage is collected, the least of a few looks: what an answer on its way takes passes. The test's own list of
+ * requests does not count.
+ */
 async function kept(page: Page, client: CDPSession): Promise<{ bytes: number; nodes: number; listeners: number }> {
-  await page.waitForTimeout(500);
-  await page.evaluate(() => {
-    window.scripted.asked.length = 0;
-  });
-  await client.send('HeapProfiler.collectGarbage');
-  const { usedSize } = await client.send('Runtime.getHeapUsage');
+  let bytes = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < TRIES; look++) {
+    await page.waitForTimeout(500);
+    await page.evaluate(() => {
+      window.scripted.asked.length = 0;
+    });
+    await client.send('HeapProfiler.collectGarbage');
+    bytes = Math.min(bytes, (await client.send('Runtime.getHeapUsage')).usedSize);
+  }
   const { nodes, jsEventListeners } = await client.send('Memory.getDOMCounters');
-  return { bytes: usedSize, nodes, listeners: jsEventListeners };
+  return { bytes, nodes, listeners: jsEventListeners };
 }
