@@ -47,6 +47,7 @@ describe.skipIf(!findChromium())('the page', () => {
       .getByRole('alert')
       .getByText(/config is version 99, this program reads up to 1/)
       .waitFor();
+    await page.getByText('This run cannot be shown').waitFor();
     expect(await page.locator('.crashed').count()).toBe(0);
     expect(readFileSync(file, 'utf8')).toBe(before);
   });
