@@ -59,7 +59,7 @@ describe.skipIf(!findChromium())('a run goes on', () => {
   const browser = realBrowser();
 
   it('while the page is cut off, which says so, refuses what it is asked, and has all the files hold when it is back', async () => {
-    const { runId, dir } = await browser.start(trained(60));
+    const { runId, dir } = await browser.start(trained(400));
     const page = await browser.open(runId);
     const line = await cuttable(page);
     await page.getByRole('application', { name: 'Throughput, memory' }).waitFor();
@@ -71,9 +71,14 @@ describe.skipIf(!findChromium())('a run goes on', () => {
     await passes(dir, (await stepOf(dir)) + 50);
     line.mend();
     await lost.waitFor({ state: 'detached' });
-    await waitForStatus(page, 'Finished');
-    await expectTheFiles(page, dir);
+    // Without a word of the run's but its frames.
+    const shown = async () => Number(/step ([\d,]+) of/.exec(await page.locator('header.head').innerText())?.[1]?.replace(',', ''));
+    const mendedAt = await stepOf(dir);
+    await expect.poll(shown, { timeout: 30_000 }).toBeGreaterThan(mendedAt);
     expect((await readRecords(dir, 'events')).map(({ kind }) => kind)).not.toContain('paused');
+    await browser.engine.request('run:pause', { runId });
+    await waitForStatus(page, 'Paused');
+    await expectTheFiles(page, dir);
   });
 
   it('at its pace while the page is hidden, which gets one frame a second, and all of it when it is seen again', async () => {
