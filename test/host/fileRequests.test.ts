@@ -222,7 +222,7 @@ describe('a recorded run', () => {
   it('with a damaged record keeps its settings, in the table and on its screen, and says which record it is', async () => {
     const host = startHost();
     const page = connectPage(host);
-    const dir = addOldRun(host);
+    const dir = addOldRun(host.catalog.root);
     writeFileSync(path.join(dir, 'epochs.jsonl'), 'rubbish\n{"epoch": 1}\n');
     const [row] = await page.request('runs:list', {});
     expect(row).toMatchObject({ config: { model: { embedDim: 8 } }, problem: expect.stringContaining('epochs.jsonl: line 1') });
@@ -237,7 +237,7 @@ describe('a recorded run', () => {
   it('of a later version has a row, and a screen that says so instead of other settings', async () => {
     const host = startHost();
     const page = connectPage(host);
-    const file = path.join(addOldRun(host), 'config.json');
+    const file = path.join(addOldRun(host.catalog.root), 'config.json');
     writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), schemaVersion: 99 }));
     const [row] = await page.request('runs:list', {});
     const problem = expect.stringContaining('config is version 99, this program reads up to 1');
