@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
+import { buildAnew } from './page.mjs';
 import { root } from './transpile.mjs';
 
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
@@ -15,8 +16,7 @@ const pageRoot = path.join(root, 'dist', 'renderer');
 /** Builds dist/renderer with Vite, unless PRELORA_KEEP_PAGE says that it is fresh. */
 export async function buildPage() {
   if (process.env.PRELORA_KEEP_PAGE && existsSync(path.join(pageRoot, 'index.html'))) return;
-  const vite = await import('vite');
-  await vite.build({ configFile: path.join(root, 'renderer', 'vite.config.ts'), logLevel: 'warn' });
+  await buildAnew();
 }
 
 /** One script that puts the scripted engine in place. */
