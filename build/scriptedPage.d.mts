@@ -10,7 +10,7 @@ export interface OpenOptions extends BrowserContextOptions {
   scenario?: Scenario;
   latency?: number;
 }
-type Scenario = 'full' | 'empty' | 'broken' | 'large' | 'many' | 'deep' | 'long' | 'odd' | 'torn';
+type Scenario = 'full' | 'desktop' | 'gpu' | 'empty' | 'broken' | 'large' | 'many' | 'deep' | 'long' | 'odd' | 'torn';
 export interface OpenPage {
   page: Page;
   /** Errors of the console, and uncaught ones. */

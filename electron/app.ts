@@ -7,6 +7,7 @@ import { EngineProcess } from './engineProcess.ts';
 import { shellHandlers } from './handlers.ts';
 import { serveIpc } from './ipc.ts';
 import { setupMenu } from './menu.ts';
+import { setupNotifications } from './notifications.ts';
 import { showPresence } from './presence.ts';
 import { setupQuit } from './quit.ts';
 import { registerScheme, serveScheme } from './scheme.ts';
@@ -26,7 +27,8 @@ async function boot(): Promise<void> {
   const engine = new EngineProcess();
   const window = new MainWindow(settings);
   showPresence(window, engine);
-  serveIpc(window, engine, shellHandlers(window, engine));
+  setupNotifications({ window, engine, settings });
+  serveIpc(window, engine, shellHandlers({ window, engine, settings }));
   setupMenu(window);
   setupQuit({ window, engine, settings });
   app.on('second-instance', () => window.show());

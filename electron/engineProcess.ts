@@ -9,7 +9,7 @@ import { findEngine } from '../main/engine/installed.ts';
 import { CrashPolicy } from '../main/host/crashPolicy.ts';
 import { type Port, portOver } from '../main/host/port.ts';
 import { createClient, failed, type RpcClient } from '../main/host/rpc.ts';
-import type { Presence, PushEvents, ShellEvents } from '../main/protocol/events.ts';
+import { type Presence, PUSH_NAMES, type PushEvents, type ShellEvents } from '../main/protocol/events.ts';
 import { PreloraError, type Reply } from '../main/protocol/reply.ts';
 import type { engineRequests } from '../main/protocol/requests.ts';
 
@@ -17,8 +17,6 @@ type Events = PushEvents & ShellEvents;
 type Client = RpcClient<typeof engineRequests, Events>;
 type PushName = keyof PushEvents;
 
-/** Every push of the engine goes on to the page; frames have a port of their own once the page is joined. */
-const PUSHES: readonly PushName[] = ['run:frame', 'switch:proposed', 'runs:changed', 'queue:changed', 'trainer:exited', 'task:progress'];
 const RESTART_MS = 500;
 
 export interface EngineListener {
@@ -52,7 +50,8 @@ export class EngineProcess {
     });
     const port = utilityPort(child);
     const client = createClient<typeof engineRequests, Events>(port);
-    for (const event of PUSHES) client.on(event, (payload) => this.#tell(event, payload));
+    // Every push goes on to the page; frames have a port of their own once the page is joined.
+    for (const event of PUSH_NAMES) client.on(event, (payload) => this.#tell(event, payload));
     client.on('host:presence', (presence) => this.#setPresence(presence));
     port.onClose((reason) => this.#afterExit(reason));
     this.#child = child;

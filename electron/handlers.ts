@@ -1,14 +1,21 @@
 /** The shell's own operations: dialogs, and what only a desktop can show. */
-import { dialog, type OpenDialogOptions, shell } from 'electron';
+import { dialog, Notification, type OpenDialogOptions, shell } from 'electron';
 import { PreloraError } from '../main/protocol/reply.ts';
 import type { HandlersOf, ResultOf, shellRequests } from '../main/protocol/requests.ts';
 import type { EngineProcess } from './engineProcess.ts';
+import type { Settings } from './settings.ts';
 import type { MainWindow } from './window.ts';
 
 /** Pages that the program's own texts link to. */
 const LINKED_HOSTS: ReadonlySet<string> = new Set(['arxiv.org', 'github.com', 'huggingface.co', 'www.tensorflow.org']);
 
-export function shellHandlers(window: MainWindow, engine: EngineProcess): HandlersOf<typeof shellRequests> {
+export interface ShellParts {
+  window: MainWindow;
+  engine: EngineProcess;
+  settings: Settings;
+}
+
+export function shellHandlers({ window, engine, settings }: ShellParts): HandlersOf<typeof shellRequests> {
   return {
     'shell:chooseFolder': ({ title }) => choose(window, { title, properties: ['openDirectory'] }),
     'shell:chooseFile': ({ title, endings }) =>
@@ -20,6 +27,10 @@ export function shellHandlers(window: MainWindow, engine: EngineProcess): Handle
       if (!run) throw new PreloraError('not-found', `run ${runId}: no such run`, 'runId');
       // A run's folder is below the data root; the page only ever names its id.
       shell.showItemInFolder(run.dir);
+    },
+    'shell:preferences': async () => ({ preferences: settings.preferences, canNotify: Notification.isSupported() }),
+    async 'shell:setPreferences'({ preferences }) {
+      settings.update(preferences);
     },
     async 'shell:openExternal'({ url }) {
       await shell.openExternal(checkedLink(url));

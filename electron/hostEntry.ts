@@ -9,10 +9,13 @@ import { messageEventPort, type Port } from '../main/host/port.ts';
 import { push, withTextReplies } from '../main/host/rpc.ts';
 import { serveSession } from '../main/host/session.ts';
 import type { Presence, ShellEvents } from '../main/protocol/events.ts';
+import type { StatusFile } from '../main/protocol/run.ts';
 import { dataRoot } from '../main/store/paths.ts';
 
 /** Progress bars and titles need no more. */
 const PRESENCE_MS = 1000;
+/** What is told at once. */
+const NEWS = ['runId', 'status', 'switchStep', 'isDiskLow'] as const;
 
 const { parentPort } = process;
 const shell = messageEventPort(parentPort);
@@ -38,7 +41,7 @@ parentPort.on('message', ({ data, ports }) => {
   }
 });
 
-/** Tells the shell of the live run: changes of status at once, progress once a second. */
+/** Tells the shell of the live run: news at once, progress once a second. */
 function tellPresence(): void {
   let told: Presence | null = null;
   let toldAt = Number.NEGATIVE_INFINITY;
@@ -52,16 +55,13 @@ function tellPresence(): void {
     runChanged(runId) {
       const live = host.liveRun(runId);
       const presence = live?.status ? presenceOf(runId, live.status, live.etaSeconds) : null;
-      const isNews = presence?.status !== told?.status || presence?.runId !== told?.runId;
+      const isNews = NEWS.some((field) => presence?.[field] !== told?.[field]);
       if (isNews || performance.now() - toldAt >= PRESENCE_MS) tell(presence);
     },
   });
 }
 
-function presenceOf(
-  runId: string,
-  { name, status, phase, step, totalSteps }: Omit<Presence, 'runId' | 'etaSeconds'>,
-  etaSeconds: number | null,
-): Presence {
-  return { runId, name, status, phase, step, totalSteps, etaSeconds };
+function presenceOf(runId: string, file: StatusFile, etaSeconds: number | null): Presence {
+  const { name, status, phase, step, totalSteps, switchStep, best, message, disk } = file;
+  return { runId, name, status, phase, step, totalSteps, etaSeconds, switchStep, best, message, isDiskLow: disk?.isLow ?? false };
 }

@@ -3,16 +3,9 @@
  * come through a MessagePort that is handed to the page once per load. Runs sandboxed; bundled to one CommonJS file.
  */
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
+import { PUSH_NAMES, SHELL_PUSH_NAMES } from '../main/protocol/events.ts';
 
-const EVENTS: ReadonlySet<string> = new Set([
-  'run:frame',
-  'switch:proposed',
-  'runs:changed',
-  'trainer:exited',
-  'task:progress',
-  'menu:command',
-  'shell:dropped',
-]);
+const EVENTS: ReadonlySet<string> = new Set([...PUSH_NAMES, ...SHELL_PUSH_NAMES]);
 
 contextBridge.exposeInMainWorld('workbench', {
   request: (name: unknown, arg: unknown): Promise<unknown> => ipcRenderer.invoke('workbench:request', name, arg),

@@ -1,6 +1,7 @@
 /**
  * Quitting with an active run: keep training in the background, write a checkpoint and quit, or do not quit (product.md section 3). Closing
- * the last window asks the same. The answer can be remembered.
+ * the last window asks the same. The answer can be remembered,
+ * and taken back in Settings.
  */
 
 import path from 'node:path';
@@ -67,7 +68,8 @@ async function askQuit({ window, engine, settings }: QuitParts): Promise<QuitAns
   const { presence } = engine;
   const isActive = presence !== null && (presence.status === 'running' || presence.status === 'paused');
   if (!isActive) return 'checkpoint';
-  if (settings.quitWithRun !== 'ask') return settings.quitWithRun;
+  const { quitWithRun } = settings.preferences;
+  if (quitWithRun !== 'ask') return quitWithRun;
   const options = {
     type: 'question' as const,
     message: `${presence.name} is being trained (step ${presence.step} of ${presence.totalSteps}).`,

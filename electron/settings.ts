@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { app } from 'electron';
 import { z } from 'zod';
+import { ShellPreferences } from '../main/protocol/shellPreferences.ts';
 import { writeJsonAtomically } from '../main/store/atomicFile.ts';
 
 const SETTINGS_VERSION = 1;
@@ -11,8 +12,7 @@ const Bounds = z.object({ x: z.int().optional(), y: z.int().optional(), width: z
 const SettingsFile = z.object({
   version: z.literal(SETTINGS_VERSION).default(SETTINGS_VERSION),
   bounds: Bounds.default({ width: 1440, height: 900 }),
-  /** What to do with an active run when the program is quit; `ask` until the user wants it remembered. */
-  quitWithRun: z.enum(['ask', 'keep', 'checkpoint']).default('ask'),
+  ...ShellPreferences.shape,
 });
 type Values = z.output<typeof SettingsFile>;
 
@@ -31,8 +31,9 @@ export class Settings {
     return this.#values.bounds;
   }
 
-  get quitWithRun(): Values['quitWithRun'] {
-    return this.#values.quitWithRun;
+  get preferences(): ShellPreferences {
+    const { notify, quitWithRun } = this.#values;
+    return { notify, quitWithRun };
   }
 
   /** Keeps the change now and writes it in turn. A disk that refuses costs nothing but the memory of it. */

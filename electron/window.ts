@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { app, BrowserWindow, dialog, type Session, session } from 'electron';
 import { CrashPolicy } from '../main/host/crashPolicy.ts';
+import type { RunPlace, ShellPushes } from '../main/protocol/events.ts';
 import { PAGE_ORIGIN } from './scheme.ts';
 import type { Settings } from './settings.ts';
 
@@ -13,6 +14,8 @@ const SMALLEST = { minWidth: 960, minHeight: 640 };
 
 export class MainWindow {
   #window: BrowserWindow | null = null;
+  /** Told to the page once it listens. */
+  #wanted: RunPlace | null = null;
   readonly #pageCrashes = new CrashPolicy();
   readonly #loaded: ((window: BrowserWindow) => void)[] = [];
 
@@ -39,6 +42,19 @@ export class MainWindow {
     if (this.#window.isMinimized()) this.#window.restore();
     this.#window.show();
     this.#window.focus();
+  }
+
+  /** Opens the window on a screen of a run, also where its page is still to be loaded. */
+  showRun(place: RunPlace): void {
+    const isListening = this.#window !== null && !this.#window.webContents.isLoading();
+    this.show();
+    if (isListening) this.#visit(place);
+    else this.#wanted = place;
+  }
+
+  #visit(place: ShellPushes['notification:clicked']): void {
+    this.#wanted = null;
+    this.send('notification:clicked', place);
   }
 
   /** Sends a push to the page, when there is one. */
@@ -76,6 +92,7 @@ export class MainWindow {
     webContents.on('will-attach-webview', (event) => event.preventDefault());
     webContents.on('did-finish-load', () => {
       for (const listener of this.#loaded) listener(window);
+      if (this.#wanted) this.#visit(this.#wanted);
     });
     webContents.on('render-process-gone', (_event, { reason }) => void this.#reloadAfterCrash(window, reason));
     window.on('close', () => this.settings.update({ bounds: window.getNormalBounds() }));

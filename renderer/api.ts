@@ -2,18 +2,13 @@
  * The page's side of the contract: two verbs, typed by main/protocol. Errors arrive as data and are thrown here as PreloraError.
  * The only user of transport/.
  */
-import type { PushEvents } from '../main/protocol/events.ts';
+import type { PushEvents, ShellPushes } from '../main/protocol/events.ts';
 import { type ErrorCode, PreloraError } from '../main/protocol/reply.ts';
 import type { ArgOf, RequestName, ResultOf } from '../main/protocol/requests.ts';
 import type { Connection, Transport } from './transport/transport.ts';
 
 /** Pushes of the shell beside those of the engine. */
-export interface PageEvents extends PushEvents {
-  /** A chosen menu entry names the page's command. */
-  'menu:command': { command: string };
-  /** A folder, or a file of a data set in shards, was dropped on the window. */
-  'shell:dropped': { path: string };
-}
+export type PageEvents = PushEvents & ShellPushes;
 
 export interface Api {
   /** Asks and waits. Throws PreloraError with the engine's code, message and field. */

@@ -41,7 +41,39 @@ export interface PushEvents {
   'task:progress': ProgressEvent;
 }
 
-/** The run that is being trained, in as many words as the shell needs outside its window: title, progress bar, quit dialog. */
+/** Their names, for those who pass pushes on: one that is forgotten here does not compile. */
+export const PUSH_NAMES = Object.keys({
+  'run:frame': true,
+  'switch:proposed': true,
+  'runs:changed': true,
+  'queue:changed': true,
+  'trainer:exited': true,
+  'task:progress': true,
+} satisfies Record<keyof PushEvents, true>) as (keyof PushEvents)[];
+
+/** A screen of a run. */
+export interface RunPlace {
+  runId: string;
+  tab: 'live' | 'switch';
+}
+
+/** What the shell tells the page beside what the engine pushes. */
+export interface ShellPushes {
+  /** A chosen menu entry names the page's command. */
+  'menu:command': { command: string };
+  /** A folder, or a file of a data set in shards, was dropped on the window. */
+  'shell:dropped': { path: string };
+  /** The place that a notification was about. */
+  'notification:clicked': RunPlace;
+}
+
+export const SHELL_PUSH_NAMES = Object.keys({
+  'menu:command': true,
+  'shell:dropped': true,
+  'notification:clicked': true,
+} satisfies Record<keyof ShellPushes, true>) as (keyof ShellPushes)[];
+
+/** The run that is being trained, in as many words as the shell needs outside its window: title, progress bar, notifications, quit dialog. */
 export interface Presence {
   runId: string;
   name: string;
@@ -50,6 +82,11 @@ export interface Presence {
   step: number;
   totalSteps: number;
   etaSeconds: number | null;
+  switchStep: number | null;
+  best: StatusFile['best'];
+  /** Why it stopped or waits, where the program decided that. */
+  message: string | null;
+  isDiskLow: boolean;
 }
 
 /** Told to the shell alone. */

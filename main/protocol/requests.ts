@@ -40,6 +40,7 @@ import {
   UnpackedSource,
   WhatIfSettings,
 } from './results.ts';
+import { ShellPreferences } from './shellPreferences.ts';
 import { StudyMembership } from './study.ts';
 
 export type RequestMap = Record<string, { arg: z.ZodType; result: z.ZodType }>;
@@ -287,6 +288,10 @@ export const shellRequests = {
     result: z.object({ path: z.string().nullable() }),
   },
   'shell:showFolder': { arg: runOnly, result: z.void() },
+  /** The shell's own preferences, and whether this system shows notifications at all. */
+  'shell:preferences': { arg: z.strictObject({}), result: z.object({ preferences: ShellPreferences, canNotify: z.boolean() }) },
+  /** Keeps all of them. */
+  'shell:setPreferences': { arg: z.strictObject({ preferences: ShellPreferences }), result: z.void() },
   'shell:openExternal': { arg: z.strictObject({ url: z.string().max(2000) }), result: z.void() },
 } satisfies RequestMap;
 

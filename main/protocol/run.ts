@@ -15,6 +15,10 @@ export type Phase = z.output<typeof Phase>;
 export const RunStatus = z.enum(['created', 'running', 'paused', 'diverged', 'interrupted', 'failed', 'finished']);
 export type RunStatus = z.output<typeof RunStatus>;
 
+/** `isLow` when another two checkpoints of that size do not fit. */
+export const DiskRoom = z.object({ freeBytes: z.number(), checkpointBytes: z.number(), isLow: z.boolean() });
+export type DiskRoom = z.output<typeof DiskRoom>;
+
 /** status.json: where a run stands, replaced atomically. */
 export const StatusFile = z.looseObject({
   runId: z.string(),
@@ -34,6 +38,8 @@ export const StatusFile = z.looseObject({
   best: z.object({ step: z.number().int(), epoch: z.number().int(), valTop1: z.number() }).nullable(),
   backend: z.looseObject({ name: z.string(), version: z.string(), device: z.string(), why: z.string(), compiled: z.boolean() }),
   message: z.string().nullable(),
+  /** Room on the run's disk after its newest checkpoint. */
+  disk: DiskRoom.nullable().optional(),
   updatedAt: z.string(),
 });
 export type StatusFile = z.output<typeof StatusFile>;

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { PreloraError } from '../protocol/reply.ts';
-import type { Phase } from '../protocol/run.ts';
+import type { DiskRoom, Phase } from '../protocol/run.ts';
 import { CHECKPOINT_VERSION, type CheckpointManifest } from '../protocol/runFiles.ts';
 import { renameWithRetries, syncFolder } from './atomicFile.ts';
 import type { TensorParts } from './checkpointShapes.ts';
@@ -85,13 +85,25 @@ async function requireSpace(parent: string, content: CheckpointContent, stateTex
     tensors ? safetensorsBytes(tensors, NATIVE_METADATA) : 0,
   );
   const needed = FREE_SPACE_FACTOR * (tensorBytes.reduce((sum, bytes) => sum + bytes, 0) + Buffer.byteLength(stateText));
-  const { bavail, bsize } = await statfs(parent);
-  const free = bavail * bsize;
+  const free = await freeBytes(parent);
   if (free >= needed) return;
   throw new PreloraError(
     'disk-full',
     `${parent}: checkpoint step-${content.step} needs ${mebibytes(needed)} MiB, ${mebibytes(free)} MiB are free; free some space and resume`,
   );
+}
+
+/** Free for us on the disk that holds `folder`. */
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+/** What is left for more checkpoints like this one; low when another two do not fit (product.md section 3). */
+export async function diskRoom(runDir: string, { files }: Pick<CheckpointManifest, 'files'>): Promise<DiskRoom> {
+  const checkpointBytes = FREE_SPACE_FACTOR * files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const free = await freeBytes(checkpointsFolder(runDir));
+  return { freeBytes: free, checkpointBytes, isLow: free < 2 * checkpointBytes };
 }
 
 function mebibytes(bytes: number): string {

@@ -3,6 +3,8 @@
  * is in runState.ts, how it comes to the disk in store/checkpoint.ts.
  */
 import { durationSteps } from '../core/duration.ts';
+import type { DiskRoom } from '../protocol/run.ts';
+import { diskRoom } from '../store/checkpoint.ts';
 import { isDiskFault } from '../store/diskFault.ts';
 import type { TrainingRun } from './loop.ts';
 import { checkpointContent } from './runState.ts';
@@ -10,6 +12,8 @@ import { checkpointContent } from './runState.ts';
 export class Checkpoints {
   /** Something happened that a crash must not lose: a user's edit, a new best. */
   isRequested = false;
+  /** What the disk had left after the newest one; null before. */
+  room: DiskRoom | null = null;
   readonly #run: TrainingRun;
   /** Steps that have a pinned checkpoint, which a plain one must not replace. */
   readonly #pinnedSteps = new Set<number>();
@@ -65,9 +69,17 @@ export class Checkpoints {
     const { state, trainer, config } = this.#run;
     const { store } = this.#run.options;
     const { best, step } = state;
-    await store.saveCheckpoint(checkpointContent(state, trainer.readState()));
+    const manifest = await store.saveCheckpoint(checkpointContent(state, trainer.readState()));
     if (best?.step === step) await store.writeBest(best);
     await store.pruneCheckpoints({ newest: config.train.keepCheckpoints, best: best?.step ?? null });
+    this.#watchRoom(await diskRoom(store.dir, manifest));
+  }
+
+  /** Says once that the disk fills up, before a checkpoint does not fit and the run has to pause. */
+  #watchRoom(room: DiskRoom): void {
+    const { freeBytes, checkpointBytes, isLow } = room;
+    if (isLow && !this.room?.isLow) this.#run.journal('disk-low', 'program', { freeBytes, checkpointBytes });
+    this.room = room;
   }
 
   #pauseForDisk(reason: string): void {

@@ -26,6 +26,7 @@ export function statusFile(run: TrainingRun): StatusFile {
     best: state.best,
     backend: { name, version, device, why, compiled: run.trainer.isCompiled },
     message: run.message,
+    disk: run.checkpoints.room,
     updatedAt: new Date().toISOString(),
     secondsLeft: run.secondsLeft,
     phases: state.phases,

@@ -2,6 +2,7 @@
  * The desktop bridge. Requests and single events go through `window.workbench` (electron/preload.ts); frames come over a
  * MessagePort straight from the engine host, which the preload hands to the page once by `postMessage('workbench:frames')`.
  */
+import { PUSH_NAMES, SHELL_PUSH_NAMES } from '../../main/protocol/events.ts';
 import type { Reply } from '../../main/protocol/reply.ts';
 import type { Connection, Transport } from './transport.ts';
 
@@ -19,22 +20,12 @@ declare global {
   }
 }
 
-const EVENTS = [
-  'run:frame',
-  'switch:proposed',
-  'runs:changed',
-  'trainer:exited',
-  'task:progress',
-  'menu:command',
-  'shell:dropped',
-] as const;
-
 export function electronTransport(bridge: WorkbenchBridge): Transport {
   const listeners = new Set<(event: string, payload: unknown) => void>();
   const emit = (event: string, payload: unknown): void => {
     for (const listener of listeners) listener(event, payload);
   };
-  for (const event of EVENTS) bridge.on(event, (payload) => emit(event, payload));
+  for (const event of [...PUSH_NAMES, ...SHELL_PUSH_NAMES]) bridge.on(event, (payload) => emit(event, payload));
   window.addEventListener('message', (message) => {
     const port = message.source === window && message.data === 'workbench:frames' ? message.ports[0] : undefined;
     if (port) port.onmessage = ({ data }: MessageEvent<{ event: string; payload: unknown }>) => emit(data.event, data.payload);

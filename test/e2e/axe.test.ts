@@ -18,7 +18,7 @@ const NEVER = 1e6;
 
 interface Scene {
   route: string;
-  scenario?: 'full' | 'empty' | 'broken' | 'torn';
+  scenario?: 'full' | 'desktop' | 'empty' | 'broken' | 'torn';
   latency?: number;
   act?: (page: Page) => Promise<unknown>;
 }
@@ -151,6 +151,8 @@ const SCENES: Record<string, Scene> = {
     },
   },
   'Live, broken: memory ran out': { route: live, act: (page) => page.evaluate(() => window.scripted.crashForMemory('flowers-b')) },
+  'Live, disk low': { route: live, act: (page) => page.evaluate(() => window.scripted.fillDisk('flowers-b')) },
+  'Live, paused for the disk': { route: live, act: (page) => page.evaluate(() => window.scripted.fillDisk('flowers-b', { isFull: true })) },
   Config: { route: '#/run/flowers-b/config' },
   'New run': { route: '#/new' },
   'New run, template dialog': {
@@ -217,6 +219,7 @@ const SCENES: Record<string, Scene> = {
   'Queue, empty': { route: '#/queue', scenario: 'empty' },
   'New run, study': { route: '#/new', act: press('Vary…') },
   Settings: { route: '#/settings' },
+  'Settings, desktop app': { route: '#/settings', scenario: 'desktop', act: (page) => page.getByLabel('Disk low').waitFor() },
   'Settings, clean up': {
     route: '#/settings',
     act: async (page) => {

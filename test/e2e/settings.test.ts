@@ -1,4 +1,7 @@
-/** Settings: installing an engine (F6) with progress, cancel and go on while the old one stays in use; the trash (F72); the licences. */
+/**
+ * Settings: installing an engine (F6) with progress, cancel and go on while the old one stays in use; the trash (F72); the licences; the desktop
+ * app's own.
+ */
 import { describe, expect, it } from 'vitest';
 import { findChromium } from '../../build/scriptedPage.mjs';
 import { asked, scriptedBrowser } from './support/scriptedBrowser.ts';
@@ -160,6 +163,37 @@ describe.skipIf(!findChromium())('Settings', () => {
     await panel.getByRole('button', { name: 'Remove what is unpacked from an unknown folder' }).click();
     await expect.poll(() => panel.getByRole('row').count()).toBe(2);
     expect(await asked(page, 'storage:removeUnpacked')).toEqual([{ sources: [source] }, { sources: [''] }]);
+  });
+
+  it('of the desktop app have a switch for each notification and the answer to quitting; both can be changed back', async () => {
+    const { page } = await browser.open({ route: '#/settings', scenario: 'desktop' });
+    const boxes = page.getByRole('region', { name: 'Notifications' }).getByRole('checkbox');
+    await boxes.first().waitFor();
+    expect(await boxes.count()).toBe(5);
+    const wishes = { proposed: true, switched: true, finished: true, failed: true, disk: true };
+    await page.getByLabel('Run finished').uncheck();
+    await expect
+      .poll(() => asked(page, 'shell:setPreferences'))
+      .toEqual([{ preferences: { notify: { ...wishes, finished: false }, quitWithRun: 'keep' } }]);
+    await page.getByRole('radio', { name: 'Ask' }).check({ force: true });
+    await expect
+      .poll(async () => (await asked(page, 'shell:setPreferences')).at(-1))
+      .toMatchObject({
+        preferences: { notify: { finished: false }, quitWithRun: 'ask' },
+      });
+    await page.evaluate(() => {
+      window.scripted.shell.refuses = true;
+    });
+    await page.getByLabel('Run finished').click();
+    await page.getByText('settings.json: cannot be written').first().waitFor();
+    await expect.poll(() => page.getByLabel('Run finished').isChecked()).toBe(false);
+  });
+
+  it('of browser mode speak of no notifications', async () => {
+    const { page } = await browser.open({ route: '#/settings' });
+    await page.getByRole('region', { name: 'Storage' }).waitFor();
+    expect(await page.getByText('Notifications').count()).toBe(0);
+    expect(await asked(page, 'shell:preferences')).toEqual([]);
   });
 
   it('list the licence of everything the program is made of, with its text', async () => {

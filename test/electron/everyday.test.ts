@@ -89,6 +89,27 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
   const answer = (...answers: number[]): Promise<void> =>
     desktop.app.evaluate((_electron, given) => void (globalThis as unknown as { seen: Seen }).seen.answers.push(...given), answers);
 
+  it('notifies of what Settings say alone, and a click opens the window that was closed on the run', async () => {
+    await spy();
+    const preferences = (notify: object) => ({ preferences: { notify, quitWithRun: 'keep' } });
+    await askOverBridge(desktop.page, 'shell:setPreferences', preferences({ proposed: false, finished: false }));
+    expect((await askOverBridge(desktop.page, 'shell:preferences', {})).value).toMatchObject(
+      preferences({ proposed: false, switched: true }),
+    );
+    const { runId } = await start({ ...SMALL_RUN, prelora: { ...SMALL_RUN.prelora, switching: 'auto' } });
+    await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close());
+    await expect.poll(() => desktop.app.windows().length).toBe(0);
+    await expect
+      .poll(async () => (await seen()).notifications.map(({ title }) => title))
+      .toEqual([expect.stringContaining('has switched to LoRA')]);
+    await desktop.app.evaluate(() => (globalThis as unknown as { lastNotification: NodeJS.EventEmitter }).lastNotification.emit('click'));
+    const page = await nextPage();
+    await expect.poll(() => new URL(page.url()).hash).toBe(`#/run/${runId}/switch`);
+    expect((await seen()).questions).toEqual([]);
+    await askOverBridge(page, 'shell:setPreferences', { preferences: {} });
+    await askOverBridge(page, 'run:stop', { runId, discard: true });
+  });
+
   it('paints its first screen, and says how soon after its start (npm run measure times it alone)', async () => {
     await desktop.close();
     desktop = await installed.start();
@@ -120,13 +141,15 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
     await askOverBridge(desktop.page, 'run:stop', { runId, discard: true });
   });
 
-  it('keeps the machine awake while it trains and not while paused; shows progress; notifies, and a click leads back', async () => {
+  it('keeps the machine awake while it trains and not while paused; shows progress; notifies, and a click leads to the place', async () => {
     const { runId } = await start(SMALL_RUN);
     await expect.poll(async () => (await seen()).blocked).toBe(true);
     await expect.poll(async () => (await seen()).progress.at(-1)?.value, { timeout: 10_000 }).toBeGreaterThan(0);
     await expect
       .poll(async () => (await seen()).notifications)
-      .toContainEqual(expect.objectContaining({ title: 'Switch to LoRA proposed' }));
+      .toContainEqual(expect.objectContaining({ title: expect.stringContaining('switch to LoRA proposed') }));
+    const hash = (): string => new URL(desktop.page.url()).hash;
+    expect(hash()).not.toContain(runId);
     await askOverBridge(desktop.page, 'run:pause', { runId });
     await expect.poll(async () => (await seen()).blocked).toBe(false);
     await expect.poll(async () => (await seen()).progress.at(-1)?.mode).toBe('paused');
@@ -135,11 +158,26 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
       (globalThis as unknown as { lastNotification: NodeJS.EventEmitter }).lastNotification.emit('click');
     });
     expect(await desktop.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.isVisible())).toBe(true);
+    await expect.poll(hash).toBe(`#/run/${runId}/switch`);
     await askOverBridge(desktop.page, 'run:resume', { runId });
     await expect.poll(async () => (await seen()).blocked).toBe(true);
     await askOverBridge(desktop.page, 'run:stop', { runId, discard: true });
     await expect.poll(async () => (await seen()).blocked).toBe(false);
     await expect.poll(async () => (await seen()).progress.at(-1)?.value).toBe(-1);
+  });
+
+  it('tells the page of a change of the queue, whoever made it', async () => {
+    const { page } = desktop;
+    await page.evaluate(() => {
+      window.location.hash = '#/queue';
+    });
+    await page.getByText('Nothing is queued').waitFor();
+    await askOverBridge(page, 'queue:pause', { paused: true });
+    const config = { ...SMALL_RUN, name: 'queued by another', prelora: { ...SMALL_RUN.prelora, switching: 'off' } };
+    const { value } = await askOverBridge(page, 'queue:add', { orders: [{ config }] });
+    await page.getByText('queued by another').first().waitFor({ timeout: 10_000 });
+    await askOverBridge(page, 'queue:remove', { ids: (value as ResultOf<'queue:add'>).ids });
+    await askOverBridge(page, 'queue:pause', { paused: false });
   });
 
   it('runs the page’s commands from menu and keys', async () => {

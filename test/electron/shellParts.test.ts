@@ -75,6 +75,10 @@ describe('the tray', () => {
       step: 299,
       totalSteps: 1000,
       etaSeconds: null,
+      switchStep: null,
+      best: null,
+      message: null,
+      isDiskLow: false,
     } as const;
     expect(trayText(presence)).toBe('29 % · flowers · PreLoRA Workbench');
     expect(trayText(null)).toContain('nothing is being trained');
@@ -85,11 +89,23 @@ describe('the settings', () => {
   it('are kept from one start to the next', async () => {
     const file = path.join(temporaryFolder(), 'new', 'settings.json');
     const settings = await loadSettings(file);
-    settings.update({ quitWithRun: 'keep', bounds: { width: 1000, height: 700 } });
+    settings.update({
+      quitWithRun: 'keep',
+      notify: { ...settings.preferences.notify, finished: false },
+      bounds: { width: 1000, height: 700 },
+    });
     await settings.settled();
     const again = await loadSettings(file);
-    expect([again.quitWithRun, again.bounds]).toEqual(['keep', { width: 1000, height: 700 }]);
+    expect(again.preferences).toMatchObject({ quitWithRun: 'keep', notify: { finished: false, failed: true } });
+    expect(again.bounds).toEqual({ width: 1000, height: 700 });
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ version: 1 });
+  });
+
+  it('of a version without notifications keep what they had, with all notifications on', async () => {
+    const file = path.join(temporaryFolder(), 'settings.json');
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, '{"version":1,"quitWithRun":"keep"}');
+    expect((await loadSettings(file)).preferences).toMatchObject({ quitWithRun: 'keep', notify: { proposed: true, disk: true } });
   });
 
   it('begin anew when the file is damaged or of a later version', async () => {
@@ -98,7 +114,7 @@ describe('the settings', () => {
     for (const text of ['', '{', '{"version":2,"quitWithRun":"keep"}', '{"bounds":{"width":1}}', '[]']) {
       const file = path.join(folder, 'settings.json');
       writeFileSync(file, text);
-      expect((await loadSettings(file)).quitWithRun).toBe('ask');
+      expect((await loadSettings(file)).preferences.quitWithRun).toBe('ask');
     }
   });
 });

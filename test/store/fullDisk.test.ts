@@ -1,60 +1,18 @@
 /** R4: a disk that is full or read-only, on a small tmpfs of our own. Mounting needs root; elsewhere these tests are skipped. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { MetricsRecord } from '../../main/protocol/records.ts';
 import { writeFileAtomically } from '../../main/store/atomicFile.ts';
 import { isDiskFault } from '../../main/store/diskFault.ts';
 import { JsonLinesWriter } from '../../main/store/jsonLines.ts';
 import { readRecords, readSplitRecords } from '../../main/store/runFolder.ts';
 import { createRun } from '../../main/store/runStore.ts';
+import { canMount, fill, smallDisk } from '../support/smallDisk.ts';
 import { namedTensor, tinyCheckpoint, tinyRunConfig } from './tinyRun.ts';
 
 const KIB = 1024;
-
-function mountTmpfs(folder: string, kibibytes: number): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kibibytes}k`, 'tmpfs', folder], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function canMount(): boolean {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
-  const folder = mkdtempSync(path.join(tmpdir(), 'prelora-mount-'));
-  const mounted = mountTmpfs(folder, 64);
-  if (mounted) execFileSync('umount', [folder]);
-  rmSync(folder, { recursive: true });
-  return mounted;
-}
-
-function smallDisk(kibibytes: number): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'prelora-disk-'));
-  mountTmpfs(folder, kibibytes);
-  onTestFinished(() => {
-    execFileSync('umount', ['-l', folder]);
-    rmSync(folder, { recursive: true });
-  });
-  return folder;
-}
-
-/** Takes all space but about `leave` bytes; returns how to give it back. */
-function fill(disk: string, leave: number): () => void {
-  const file = path.join(disk, 'filler');
-  const reserve = path.join(disk, 'reserve');
-  writeFileSync(reserve, new Uint8Array(leave));
-  const piece = new Uint8Array(4 * KIB);
-  try {
-    for (;;) writeFileSync(file, piece, { flag: 'a' });
-  } catch {
-    rmSync(reserve);
-  }
-  return () => rmSync(file);
-}
 
 function metrics(step: number): MetricsRecord {
   const times = { imagesPerSecond: null, stepMs: null, dataWaitMs: null, memoryBytes: null };

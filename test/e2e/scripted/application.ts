@@ -10,11 +10,11 @@ export const SCRIPTED_CONFIG = {
   prelora: { tau: 0.8, zeta: 5, snapshotEvery: 250, jointSteps: 1000 },
 };
 
-export function describeApp(): Omit<AppDescription, 'engines' | 'installableEngines' | 'installing'> {
+export function describeApp(host: AppDescription['host']): Omit<AppDescription, 'engines' | 'installableEngines' | 'installing'> {
   return {
     version: '0.1.0',
     platform: 'linux-x64',
-    host: 'browser',
+    host,
     cores: 2,
     memoryBytes: 7.6 * GIB,
     dataRoot: '/home/ada/.local/share/prelora-workbench',

@@ -4,12 +4,12 @@
  */
 import { compare, comparedRun } from '../../../main/core/comparison.ts';
 import { parseConfig, resolveWithData } from '../../../main/core/resolveConfig.ts';
-import type { PushEvents } from '../../../main/protocol/events.ts';
 import type { EventRecord } from '../../../main/protocol/records.ts';
 import { type ErrorCode, PreloraError, type Reply } from '../../../main/protocol/reply.ts';
 import type { engineRequests, HandlersOf } from '../../../main/protocol/requests.ts';
 import type { RunSummary, UnpackedSource } from '../../../main/protocol/results.ts';
 import type { RunStatus } from '../../../main/protocol/run.ts';
+import type { PageEvents } from '../../../renderer/api.ts';
 import { augment, distribution, evaluate, inspect } from './answers.ts';
 import { describeApp, unpackedSources } from './application.ts';
 import { ScriptedCompute } from './compute.ts';
@@ -19,8 +19,11 @@ import { CLASS_NAMES, DATA_FACTS, GIB, makeHistory, makeOdd, protocolCost, type 
 import { picture } from './pictures.ts';
 import { ScriptedQueue } from './queue.ts';
 import { factsOf, phaseOf, piecesOf, type ScriptedRun, spaceOf, stateOf, statusOf, summaryOf } from './run.ts';
+import { ScriptedShell } from './shell.ts';
 import { ScriptedTrash } from './trash.ts';
 import { fromYaml, toYaml } from './yaml.ts';
+
+const MIB = GIB / 1024;
 
 /** A run to begin with. */
 export type ScriptedPlan = RunPlan & {
@@ -40,6 +43,8 @@ export interface ScriptedOptions {
   copies?: number;
   /** Classes of an evaluation; null takes those of the data. */
   classCount?: number | null;
+  /** The desktop app round the page, whose shell answers too. */
+  isDesktop?: boolean;
 }
 
 export class ScriptedEngine {
@@ -50,6 +55,8 @@ export class ScriptedEngine {
   readonly #trash: ScriptedTrash;
   readonly #compute = new ScriptedCompute((progress) => this.emit('task:progress', progress));
   #unpacked: UnpackedSource[];
+  /** Answers in the desktop app alone. */
+  readonly shell = new ScriptedShell();
   readonly #templates = new Map<string, unknown>();
   #created = 0;
   /** Requests so far, for assertions. */
@@ -83,6 +90,7 @@ export class ScriptedEngine {
       problem: about.problem ?? null,
       torn: about.torn ?? null,
       message: null,
+      disk: { freeBytes: 81 * GIB, checkpointBytes: 36 * MIB, isLow: false },
       sequence: 0,
       extra: [],
       switchStep: history.switchStep,
@@ -102,7 +110,7 @@ export class ScriptedEngine {
     },
   };
 
-  emit<E extends keyof PushEvents>(event: E, payload: PushEvents[E]): void {
+  emit<E extends keyof PageEvents>(event: E, payload: PageEvents[E]): void {
     for (const listener of this.#listeners.get(event) ?? []) listener(payload);
   }
 
@@ -156,6 +164,18 @@ export class ScriptedEngine {
     this.crash(runId);
   }
 
+  /** The disk fills up; `isFull`: the next checkpoint did not fit, and the run paused for it. */
+  fillDisk(runId: string, { isFull = false } = {}): void {
+    const run = this.#run(runId);
+    run.disk = { freeBytes: isFull ? 12 * MIB : 52 * MIB, checkpointBytes: 36 * MIB, isLow: true };
+    const { freeBytes, checkpointBytes } = run.disk;
+    this.#journal(runId, 'disk-low', { freeBytes, checkpointBytes }, 'program');
+    if (!isFull) return;
+    run.status = 'paused';
+    run.message = `/data/runs/${runId}/checkpoints: checkpoint step-${run.step} needs 36.0 MiB, 12.0 MiB are free; free some space and resume`;
+    this.#frame(runId, run, run.step);
+  }
+
   propose(runId: string): void {
     this.emit('switch:proposed', { runId, step: this.#run(runId).step, dueStep: null });
   }
@@ -176,7 +196,8 @@ export class ScriptedEngine {
   async #request(name: string, arg: unknown): Promise<Reply<unknown>> {
     this.asked.push({ name, arg });
     if (this.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.latencyMs));
-    const handlers = { ...this.handlers, ...this.#queue.handlers, ...this.#trash.handlers, ...this.#compute.handlers };
+    const shell = this.#options.isDesktop && this.shell.handlers;
+    const handlers = { ...this.handlers, ...this.#queue.handlers, ...this.#trash.handlers, ...this.#compute.handlers, ...shell };
     const handler = (handlers as unknown as Record<string, (arg: never) => Promise<unknown>>)[name];
     try {
       if (!handler) throw new PreloraError('bad-arguments', `${name} is not served in this mode.`);
@@ -196,7 +217,7 @@ export class ScriptedEngine {
         isOwn: true,
         config,
       }));
-      const about = describeApp();
+      const about = describeApp(this.#options.isDesktop ? 'desktop' : 'browser');
       return { ...about, ...this.#compute.about, presets: [...about.presets, ...own] };
     },
     'presets:save': async ({ name, config }) => void this.#templates.set(name, config),
@@ -400,13 +421,13 @@ export class ScriptedEngine {
     keyof (ScriptedQueue['handlers'] & ScriptedTrash['handlers'] & ScriptedCompute['handlers'])
   >;
 
-  #event(run: ScriptedRun, kind: string, detail: EventRecord['detail']): EventRecord {
-    return { kind, step: run.step, segment: 0, time: timeAt(run.step + run.extra.length, run.history), by: 'user', detail };
+  #event(run: ScriptedRun, kind: string, detail: EventRecord['detail'], by: EventRecord['by'] = 'user'): EventRecord {
+    return { kind, step: run.step, segment: 0, time: timeAt(run.step + run.extra.length, run.history), by, detail };
   }
 
-  #journal(runId: string, kind: string, detail: EventRecord['detail']): void {
+  #journal(runId: string, kind: string, detail: EventRecord['detail'], by: EventRecord['by'] = 'user'): void {
     const run = this.#run(runId);
-    const event = this.#event(run, kind, detail);
+    const event = this.#event(run, kind, detail, by);
     run.extra.push(event);
     this.#frame(runId, run, run.step, [event]);
   }

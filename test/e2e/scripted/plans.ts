@@ -3,11 +3,11 @@ import { SCRIPTED_CONFIG } from './application.ts';
 import type { ScriptedOptions, ScriptedPlan } from './engine.ts';
 
 /**
- * `full` is the ordinary one; `many` lists 10,000 runs; `deep` has 48 layers and 1,000 classes; `long` 24 layers and 500 snapshots;
+ * `full` is the ordinary one, `desktop` the same in the desktop app; `many` lists 10,000 runs; `deep` has 48 layers and 1,000 classes; `long` 24 layers and 500 snapshots;
  * `large` 24 layers and 5,000; `odd` long, right-to-left and emoji names and figures that are missing or not finite; `torn` a run of which
  * one record cannot be read.
  */
-export type Scenario = 'full' | 'empty' | 'broken' | 'large' | 'many' | 'deep' | 'long' | 'odd' | 'torn';
+export type Scenario = 'full' | 'desktop' | 'empty' | 'broken' | 'large' | 'many' | 'deep' | 'long' | 'odd' | 'torn';
 
 const named = (runId: string, rest: { atStep: number; seed: number; daysAgo: number }, prelora: object = {}) => ({
   runId,
@@ -84,6 +84,7 @@ const TORN: ScriptedPlan = {
 
 const PLANS: Record<Scenario, ScriptedPlan[]> = {
   full: FLOWERS,
+  desktop: FLOWERS,
   broken: FLOWERS,
   many: FLOWERS,
   empty: [],
@@ -95,7 +96,12 @@ const PLANS: Record<Scenario, ScriptedPlan[]> = {
 };
 
 export function optionsOf(scenario: Scenario): ScriptedOptions {
-  return { isBroken: scenario === 'broken', copies: scenario === 'many' ? 10_000 : 0, classCount: scenario === 'deep' ? 1000 : null };
+  return {
+    isBroken: scenario === 'broken',
+    copies: scenario === 'many' ? 10_000 : 0,
+    classCount: scenario === 'deep' ? 1000 : null,
+    isDesktop: scenario === 'desktop',
+  };
 }
 
 export function plansOf(scenario: Scenario): ScriptedPlan[] {

@@ -12,7 +12,7 @@ import {
   RunState as RunStateSchema,
   type RunSummary,
 } from '../../../main/protocol/results.ts';
-import type { Phase, RunStatus, StatusFile } from '../../../main/protocol/run.ts';
+import type { DiskRoom, Phase, RunStatus, StatusFile } from '../../../main/protocol/run.ts';
 import { CLASS_NAMES, GIB, type History, protocolCost, timeAt } from './history.ts';
 
 export interface ScriptedRun {
@@ -30,6 +30,7 @@ export interface ScriptedRun {
   /** What is told of a record that is left out. */
   torn: string | null;
   message: string | null;
+  disk: DiskRoom;
   sequence: number;
   extra: EventRecord[];
   /** Step of a switch by the user, beside the rule's. */
@@ -72,6 +73,7 @@ export function statusOf(run: ScriptedRun): StatusFile {
       compiled: true,
     },
     message: run.message,
+    disk: run.disk,
     updatedAt: timeAt(run.step, history),
   };
 }
