@@ -31,6 +31,15 @@ const SCREENS = [
   { name: 'live-paused', route: '#/run/flowers-full/live' },
   { name: 'live-crashed', route: '#/run/flowers-b/live', act: (page) => page.evaluate(() => window.scripted.crash('flowers-b')) },
   { name: 'live-proposal', route: '#/run/flowers-b/live', act: (page) => page.evaluate(() => window.scripted.propose('flowers-b')) },
+  {
+    name: 'live-battery',
+    route: '#/run/flowers-b/live',
+    scenario: 'desktop',
+    act: async (page) => {
+      await page.evaluate(() => window.scripted.sleep('flowers-b', 2580));
+      await page.evaluate(() => window.scripted.unplug());
+    },
+  },
   { name: 'live-disk-low', route: '#/run/flowers-b/live', act: (page) => page.evaluate(() => window.scripted.fillDisk('flowers-b')) },
   {
     name: 'live-disk-full',

@@ -8,6 +8,7 @@ import { shellHandlers } from './handlers.ts';
 import { serveIpc } from './ipc.ts';
 import { setupMenu } from './menu.ts';
 import { setupNotifications } from './notifications.ts';
+import { watchPower } from './power.ts';
 import { showPresence } from './presence.ts';
 import { setupQuit } from './quit.ts';
 import { registerScheme, serveScheme } from './scheme.ts';
@@ -28,7 +29,8 @@ async function boot(): Promise<void> {
   const window = new MainWindow(settings);
   showPresence(window, engine);
   setupNotifications({ window, engine, settings });
-  serveIpc(window, engine, shellHandlers({ window, engine, settings }));
+  const power = watchPower(window, engine);
+  serveIpc(window, engine, shellHandlers({ window, engine, settings, power }));
   setupMenu(window);
   setupQuit({ window, engine, settings });
   app.on('second-instance', () => window.show());

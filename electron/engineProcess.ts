@@ -78,6 +78,11 @@ export class EngineProcess {
     window.webContents.postMessage('workbench:frames', null, [port2]);
   }
 
+  /** For runs whose clocks went on while the machine slept. */
+  tellSlept(ms: number): void {
+    this.#child?.postMessage({ slept: ms });
+  }
+
   /** Stops the run with a checkpoint and ends the process; gives up after `patienceMs`. */
   async close(patienceMs: number): Promise<void> {
     this.#isClosing = true;

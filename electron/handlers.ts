@@ -3,6 +3,7 @@ import { dialog, Notification, type OpenDialogOptions, shell } from 'electron';
 import { PreloraError } from '../main/protocol/reply.ts';
 import type { HandlersOf, ResultOf, shellRequests } from '../main/protocol/requests.ts';
 import type { EngineProcess } from './engineProcess.ts';
+import type { Power } from './power.ts';
 import type { Settings } from './settings.ts';
 import type { MainWindow } from './window.ts';
 
@@ -15,7 +16,12 @@ export interface ShellParts {
   settings: Settings;
 }
 
-export function shellHandlers({ window, engine, settings }: ShellParts): HandlersOf<typeof shellRequests> {
+/** What its operations need. */
+export interface ServedParts extends ShellParts {
+  power: Power;
+}
+
+export function shellHandlers({ window, engine, settings, power }: ServedParts): HandlersOf<typeof shellRequests> {
   return {
     'shell:chooseFolder': ({ title }) => choose(window, { title, properties: ['openDirectory'] }),
     'shell:chooseFile': ({ title, endings }) =>
@@ -32,6 +38,7 @@ export function shellHandlers({ window, engine, settings }: ShellParts): Handler
     async 'shell:setPreferences'({ preferences }) {
       settings.update(preferences);
     },
+    'shell:power': () => power.source(),
     async 'shell:openExternal'({ url }) {
       await shell.openExternal(checkedLink(url));
     },

@@ -30,6 +30,7 @@ host.trashTidying.start();
 tellPresence();
 
 parentPort.on('message', ({ data, ports }) => {
+  if (typeof data === 'object' && 'slept' in data) host.slept(Number(data.slept));
   if (data === 'workbench:close') void host.close().then(() => process.exit(0));
   const [port] = ports;
   if (data === 'workbench:frames' && port) {

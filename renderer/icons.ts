@@ -1,6 +1,7 @@
 /** The icons of the page, one by one: importing the whole set would make every build parse 1,900 components. */
 export { default as ArrowDown } from '@lucide/svelte/icons/arrow-down';
 export { default as ArrowUp } from '@lucide/svelte/icons/arrow-up';
+export { default as BatteryWarning } from '@lucide/svelte/icons/battery-warning';
 export { default as ChartLine } from '@lucide/svelte/icons/chart-line';
 export { default as ChartSpline } from '@lucide/svelte/icons/chart-spline';
 export { default as Check } from '@lucide/svelte/icons/check';

@@ -1,7 +1,7 @@
 /** Events of the journal in words, and the letter each wears on the charts (product.md section 5). Unknown kinds keep their name. */
 import type { EventRecord } from '../main/protocol/records.ts';
 import { backendName } from './backends.ts';
-import { formatBytes, formatChange, formatCount, unbroken } from './format.ts';
+import { formatBytes, formatChange, formatCount, formatDuration, unbroken } from './format.ts';
 
 const LETTERS: Record<string, string> = {
   switched: 'S',
@@ -14,6 +14,7 @@ const LETTERS: Record<string, string> = {
   diverged: 'C',
   undone: 'U',
   note: 'N',
+  slept: 'Z',
 };
 
 /** The flag of an event on a chart; null for kinds that are only listed. */
@@ -77,7 +78,9 @@ const WORDS: Record<string, Writer> = {
   checkpoint: () => 'Checkpoint written',
   'latest-end': (detail) => `Ended: another epoch would not fit before ${detail.latestEnd}`,
   'early-stop': (detail) => `Stopped early: no better top-1 in ${detail.patience} evaluations`,
-  'disk-low': ({ freeBytes }) => `The disk fills up${typeof freeBytes === 'number' ? `: ${formatBytes(freeBytes)} free, another two checkpoints do not fit` : ''}`,
+  slept: ({ seconds }) => `The machine slept ${formatDuration(Number(seconds))}`,
+  'disk-low': ({ freeBytes }) =>
+    `The disk fills up${typeof freeBytes === 'number' ? `: ${formatBytes(freeBytes)} free, another two checkpoints do not fit` : ''}`,
   'images-replaced': (detail) => `Unreadable images replaced${Array.isArray(detail.replaced) ? ` (${detail.replaced.length})` : ''}`,
   interrupted: (_, said) => `Stopped and kept${after(said)}`,
   finished: (_, said) => `Finished${after(said)}`,

@@ -19,7 +19,9 @@ const TOLD: Record<string, (detail: EventRecord['detail']) => string> = {
   diverged: ({ tensor, update }) => `diverged: ${tensor} is not finite at update ${update}; it was not applied`,
   'early-stop': ({ patience }) => `stopped early: no better validation top-1 in ${patience} evaluations`,
   'latest-end': ({ latestEnd }) => `ended: another epoch would not fit before ${latestEnd}`,
-  'disk-low': ({ freeBytes }) => `the disk fills up: ${(Number(freeBytes) / 2 ** 20).toFixed(0)} MiB free, another two checkpoints do not fit`,
+  slept: ({ seconds }) => `the machine slept ${duration(Number(seconds))}`,
+  'disk-low': ({ freeBytes }) =>
+    `the disk fills up: ${(Number(freeBytes) / 2 ** 20).toFixed(0)} MiB free, another two checkpoints do not fit`,
   'images-replaced': ({ replaced }) => `${(replaced as unknown[]).length} unreadable images were replaced by others of their class`,
 };
 

@@ -148,6 +148,11 @@ export class EngineHost {
     }
   }
 
+  /** The machine slept, and clocks went on meanwhile: the runs that are open take it out of their rates. */
+  slept(ms: number): void {
+    for (const live of this.#live.values()) live.command({ kind: 'slept', ms }).catch((error) => this.options.log(`sleep not told: ${error}`));
+  }
+
   /** The run that has the device, as the reason why another one must wait; null when it is free. */
   get occupiedBy(): string | null {
     const [live] = this.#live.values();

@@ -65,12 +65,18 @@ export interface ShellPushes {
   'shell:dropped': { path: string };
   /** The place that a notification was about. */
   'notification:clicked': RunPlace;
+  'power:changed': PowerSource;
+}
+
+export interface PowerSource {
+  onBattery: boolean;
 }
 
 export const SHELL_PUSH_NAMES = Object.keys({
   'menu:command': true,
   'shell:dropped': true,
   'notification:clicked': true,
+  'power:changed': true,
 } satisfies Record<keyof ShellPushes, true>) as (keyof ShellPushes)[];
 
 /** The run that is being trained, in as many words as the shell needs outside its window: title, progress bar, notifications, quit dialog. */

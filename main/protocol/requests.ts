@@ -292,6 +292,8 @@ export const shellRequests = {
   'shell:preferences': { arg: z.strictObject({}), result: z.object({ preferences: ShellPreferences, canNotify: z.boolean() }) },
   /** Keeps all of them. */
   'shell:setPreferences': { arg: z.strictObject({ preferences: ShellPreferences }), result: z.void() },
+  /** What the machine runs on; `power:changed` tells of every change while a run trains. */
+  'shell:power': { arg: z.strictObject({}), result: z.object({ onBattery: z.boolean() }) },
   'shell:openExternal': { arg: z.strictObject({ url: z.string().max(2000) }), result: z.void() },
 } satisfies RequestMap;
 

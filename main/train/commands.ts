@@ -19,6 +19,8 @@ export type RunCommand =
   /** Config paths → new values, journalled old → new. */
   | { kind: 'edit'; changes: Record<string, unknown>; extension: LrExtension['mode'] }
   | { kind: 'note'; text: string }
+  /** The machine slept this long, and the clock of the steps went on meanwhile (sleep.ts). */
+  | { kind: 'slept'; ms: number }
   /** Switch at this boundary; with `ranks` exactly those. */
   | { kind: 'switchNow'; ranks?: Record<string, number> }
   | { kind: 'veto' }

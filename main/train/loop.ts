@@ -30,10 +30,12 @@ import { Checkpoints } from './checkpoints.ts';
 import type { CommandQueue } from './commands.ts';
 import { addSums, type EvaluationSums, scoreLogits } from './evaluate.ts';
 import { recordFailure } from './failure.ts';
+import { LatestEnd } from './latestEnd.ts';
 import { PhaseHistory } from './phaseHistory.ts';
 import { DivergedError, PhaseTrainer, type StartProgram, type UpdateResult } from './phaseTrainer.ts';
 import { Recorder, type RunListener } from './recorder.ts';
 import { adaptedRanks, type RunState } from './runState.ts';
+import { Sleep, type SleepClocks, SYSTEM_CLOCKS } from './sleep.ts';
 import { statusFile } from './statusFile.ts';
 import { freezeState, resetOptimizer, switchState } from './switchPhase.ts';
 import type { TensorState } from './tensorState.ts';
@@ -50,6 +52,8 @@ export interface TrainingRunOptions {
   listener: RunListener;
   /** A user is there to answer: a diverged run waits for commands instead of ending. */
   isAttended: boolean;
+  /** Clocks that tell of sleep; handed in by tests. */
+  sleepClocks?: SleepClocks | null;
 }
 
 /** How training ended. `interrupted` and `diverged` can be resumed. */
@@ -68,8 +72,8 @@ export class TrainingRun {
   message: string | null = null;
   /** Set when memory ran out. */
   shortage: MemoryShortage | null = null;
-  /** By the clock on the wall, evaluations and pauses included. */
-  #epochBegan = Date.now();
+  readonly latestEnd = new LatestEnd();
+  readonly sleep: Sleep;
   readonly checkpoints = new Checkpoints(this);
   readonly pace = new PhaseHistory();
   #batches: TrainBatches;
@@ -77,6 +81,7 @@ export class TrainingRun {
   constructor(options: TrainingRunOptions, state: RunState, tensors: TensorState) {
     this.options = options;
     this.recorder = new Recorder(options.store, options.listener);
+    this.sleep = new Sleep(this, options.sleepClocks === undefined ? SYSTEM_CLOCKS : options.sleepClocks);
     this.state = state;
     this.trainer = this.#createTrainer(tensors);
     this.state.engine = { ...this.state.engine, compiled: this.trainer.isCompiled };
@@ -112,6 +117,7 @@ export class TrainingRun {
   async #oneStep(): Promise<void> {
     const result = await this.#applyUpdate();
     if (!result) return;
+    this.sleep.look();
     if (snapshotDue(this.state.phase, this.state.step, this.settings)) this.#takeSnapshot(result);
     if (this.state.step % this.state.stepsPerEpoch === 0) await this.#endEpoch();
     this.#endInTime();
@@ -125,10 +131,16 @@ export class TrainingRun {
   async #obeyAndChangePhase(): Promise<void> {
     if (this.pauseAtStep !== null && this.state.step >= this.pauseAtStep) this.status = 'paused';
     await obeyCommands(this);
-    while (this.status === 'paused' && !this.stopRequested) await waitWhilePaused(this);
+    if (this.status === 'paused') await this.#waitOutPause();
     if (this.stopRequested) return;
     if (switchDue(this.state.phase, this.state.step, this.settings)) await this.#switchPhase();
     if (freezeDue(this.state.phase, this.state.step, this.settings)) await this.#freeze();
+  }
+
+  async #waitOutPause(): Promise<void> {
+    const began = performance.now();
+    while (this.status === 'paused' && !this.stopRequested) await waitWhilePaused(this);
+    this.latestEnd.leaveOut(performance.now() - began);
   }
 
   // ---- the update --------------------------------------------------------------------------------------------------
@@ -175,6 +187,7 @@ export class TrainingRun {
     epoch.loss += result.loss * result.count;
     epoch.correct += result.correct;
     epoch.count += result.count;
+    this.sleep.sawStep(ms, epoch.seconds === 0);
     epoch.seconds += ms / 1000;
     this.pace.add(ms, result.count);
     if (step % this.config.logging.metricsEvery !== 0) return;
@@ -290,16 +303,11 @@ export class TrainingRun {
     this.state.totalSteps = this.state.step;
   }
 
-  /** The latest end: the run is over when another epoch like the last would not fit, or, within one that took longer, when time is up. */
   #endInTime(): void {
     const { latestEnd } = this.config.train;
     const { step, stepsPerEpoch, totalSteps } = this.state;
-    if (latestEnd === null || step >= totalSteps) return;
-    const now = Date.now();
-    const isEpochEnd = step % stepsPerEpoch === 0;
-    const needed = isEpochEnd ? now - this.#epochBegan : 0;
-    if (isEpochEnd) this.#epochBegan = now;
-    if (now + needed < Date.parse(latestEnd)) return;
+    const isReached = this.latestEnd.isReached(latestEnd, step % stepsPerEpoch === 0);
+    if (!isReached || step >= totalSteps) return;
     this.journal('latest-end', 'rule', { latestEnd });
     this.state.totalSteps = step;
   }

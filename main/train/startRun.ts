@@ -24,6 +24,7 @@ import { TrainingRun } from './loop.ts';
 import type { RunListener } from './recorder.ts';
 import { programStarter } from './runProgram.ts';
 import { initialRunState, type RunState, restoreCheckpoint } from './runState.ts';
+import type { SleepClocks } from './sleep.ts';
 import { initialState } from './switchPhase.ts';
 import type { TensorState } from './tensorState.ts';
 
@@ -34,6 +35,8 @@ export interface StartRunOptions {
   /** Progress and warnings in words, before training begins. */
   say?: (message: string) => void;
   signal?: AbortSignal;
+  /** Clocks that tell of sleep; handed in by tests. */
+  sleepClocks?: SleepClocks;
   /** Reads what `model.startFrom` names; only needed where a config names something. */
   readStartWeights?: (source: string, model: ModelShape) => Promise<StartWeights>;
 }
@@ -140,6 +143,7 @@ function open(store: RunStore, { dataset, backend, state, tensors }: Start, opti
       commands: options.commands ?? new CommandQueue(),
       listener: options.listener ?? {},
       isAttended: options.isAttended ?? false,
+      ...(options.sleepClocks && { sleepClocks: options.sleepClocks }),
     },
     state,
     tensors,

@@ -69,6 +69,8 @@ async function obey(run: TrainingRun, command: RunCommand): Promise<unknown> {
       return edit(run, command);
     case 'note':
       return run.journal('note', 'user', { text: command.text });
+    case 'slept':
+      return run.sleep.told(command.ms);
     case 'switchNow':
       return run.accept(trigger(state.phase, state.step, settings, command.ranks && planFor(run, command.ranks)));
     case 'veto':

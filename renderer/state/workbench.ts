@@ -4,6 +4,7 @@ import type { Api } from '../api.ts';
 import { AppFacts } from './appFacts.svelte.ts';
 import { Navigation } from './navigation.svelte.ts';
 import { Notices } from './notices.svelte.ts';
+import { Power } from './power.svelte.ts';
 import { type KeyValueStore, Preferences } from './preferences.svelte.ts';
 import { Queue } from './queue.svelte.ts';
 import { Runs } from './runs.svelte.ts';
@@ -13,6 +14,7 @@ export interface Workbench {
   facts: AppFacts;
   navigation: Navigation;
   notices: Notices;
+  power: Power;
   preferences: Preferences;
   queue: Queue;
   runs: Runs;
@@ -25,6 +27,7 @@ export function createWorkbench(api: Api, store: KeyValueStore): Workbench {
     notices,
     facts: new AppFacts(api, notices),
     navigation: new Navigation(),
+    power: new Power(api),
     preferences: new Preferences(store),
     queue: new Queue(api, notices),
     runs: new Runs(api, notices),

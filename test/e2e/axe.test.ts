@@ -152,6 +152,15 @@ const SCENES: Record<string, Scene> = {
   },
   'Live, broken: memory ran out': { route: live, act: (page) => page.evaluate(() => window.scripted.crashForMemory('flowers-b')) },
   'Live, disk low': { route: live, act: (page) => page.evaluate(() => window.scripted.fillDisk('flowers-b')) },
+  'Live, on battery, after a sleep': {
+    route: live,
+    scenario: 'desktop',
+    act: async (page) => {
+      await page.evaluate(() => window.scripted.sleep('flowers-b', 2580));
+      await page.evaluate(() => window.scripted.unplug());
+      await page.getByText('This machine trains on battery.').waitFor();
+    },
+  },
   'Live, paused for the disk': { route: live, act: (page) => page.evaluate(() => window.scripted.fillDisk('flowers-b', { isFull: true })) },
   Config: { route: '#/run/flowers-b/config' },
   'New run': { route: '#/new' },

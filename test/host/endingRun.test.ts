@@ -73,6 +73,15 @@ describe('a run that ends', () => {
     expect(events.find(({ kind }) => kind === 'crash')?.detail).not.toHaveProperty('memory');
   });
 
+  it('was asleep meanwhile: told to its trainer, which leaves that time out', async () => {
+    const { first, host, runId } = await watchedRun();
+    host.slept(2_580_000);
+    await vi.waitUntil(() => first.commands.length > 0);
+    expect(first.commands).toEqual([{ kind: 'slept', ms: 2_580_000 }]);
+    first.end('interrupted');
+    await vi.waitUntil(() => host.liveRun(runId) === null);
+  });
+
   it('by the death of its trainer can be resumed by whoever hears of it, at once', async () => {
     const { page, runId, first, second, host, until } = await watchedRun();
     await first.status({ step: 3 });

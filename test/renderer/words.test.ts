@@ -4,6 +4,7 @@ import type { FieldEntry } from '../../main/protocol/fieldTable.ts';
 import { rangeWords } from '../../renderer/components/fieldValue.ts';
 import { cellWidth, mapWidth } from '../../renderer/components/mapSize.ts';
 import { setLocale } from '../../renderer/format.ts';
+import { eventWords } from '../../renderer/journal.ts';
 import { shortFigure } from '../../renderer/views/layers/moduleSeries.ts';
 import { snapshotsWanted } from '../../renderer/views/live/nextTest.ts';
 import { type SwitchFacts, switchSteps } from '../../renderer/views/switch/switchWords.ts';
@@ -49,6 +50,13 @@ describe('an empty picture of changes', () => {
     expect(said([])).toBe('A change needs 2 snapshots. None is there yet; one comes every 250 steps.');
     expect(said([250])).toBe('A change needs 2 snapshots. One is there; the next comes at step 500.');
   });
+});
+
+it('the journal tells of sleep and of a disk that fills up, with their figures', () => {
+  const said = (kind: string, detail: object): string =>
+    spaced(eventWords({ kind, step: 1, segment: 0, time: '', by: 'program', detail: { ...detail } }));
+  expect(said('slept', { seconds: 2580 })).toBe('The machine slept 43 min');
+  expect(said('disk-low', { freeBytes: 52 * 2 ** 20 })).toBe('The disk fills up: 52.0 MiB free, another two checkpoints do not fit');
 });
 
 it('cuts a figure to a cell: no zero before the point, two figures, three decimals', () => {

@@ -5,6 +5,7 @@ import type { EpochRecord, EventRecord, MetricsRecord, RanksFile, SnapshotRecord
 import { readRanks, readRecords } from '../../main/store/runFolder.ts';
 import { CommandQueue, type RunCommand } from '../../main/train/commands.ts';
 import type { RunEnd, TrainingRun } from '../../main/train/loop.ts';
+import type { SleepClocks } from '../../main/train/sleep.ts';
 import { resumeRun, startRun } from '../../main/train/startRun.ts';
 
 /** 6 updates per epoch, 5 epochs: switch at the second snapshot (12), freeze at 18, end at 30. */
@@ -24,6 +25,9 @@ export interface TinyOptions {
   /** Given once when an undo has paused the run. */
   afterUndo?: RunCommand;
   isAttended?: boolean;
+  sleepClocks?: SleepClocks;
+  /** Before its first update. */
+  prepare?: (run: TrainingRun) => void;
 }
 
 export interface TinyResult {
@@ -63,7 +67,9 @@ async function drive(dir: string, open: (given: Given) => Promise<TrainingRun>, 
     // The undo discards what waits in the queue once it is done, so the next command has to come after that.
     if (kind === 'undone' && options.afterUndo) setImmediate(() => void commands.push(options.afterUndo as RunCommand));
   };
-  const run = await open({ commands, listener: { metrics: give, event }, isAttended: options.isAttended ?? false });
+  const { isAttended = false, sleepClocks } = options;
+  const run = await open({ commands, listener: { metrics: give, event }, isAttended, ...(sleepClocks && { sleepClocks }) });
+  options.prepare?.(run);
   try {
     const end = await run.run();
     return { dir, end, answers: await Promise.all(waiting), run };

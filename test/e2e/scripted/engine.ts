@@ -176,6 +176,17 @@ export class ScriptedEngine {
     this.#frame(runId, run, run.step);
   }
 
+  /** The machine runs on battery from now on, or no more. */
+  unplug(onBattery = true): void {
+    this.shell.onBattery = onBattery;
+    this.emit('power:changed', { onBattery });
+  }
+
+  /** The machine slept and wakes up. */
+  sleep(runId: string, seconds: number): void {
+    this.#journal(runId, 'slept', { seconds }, 'program');
+  }
+
   propose(runId: string): void {
     this.emit('switch:proposed', { runId, step: this.#run(runId).step, dueStep: null });
   }
