@@ -31,6 +31,8 @@ const SCREENS = [
   { name: 'live-paused', route: '#/run/flowers-full/live' },
   { name: 'live-crashed', route: '#/run/flowers-b/live', act: (page) => page.evaluate(() => window.scripted.crash('flowers-b')) },
   { name: 'live-proposal', route: '#/run/flowers-b/live', act: (page) => page.evaluate(() => window.scripted.propose('flowers-b')) },
+  { name: 'live-gpu', route: '#/run/flowers-b/live', scenario: 'gpu' },
+  { name: 'switch-record-gpu', route: '#/run/flowers-a/switch', scenario: 'gpu' },
   {
     name: 'live-battery',
     route: '#/run/flowers-b/live',

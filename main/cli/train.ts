@@ -74,11 +74,12 @@ export async function inNativeEnvironment(
 function summaryOf({ runDir, status, phaseHistory, final, best, parameters, backend, compiled }: RunReport): string {
   const percent = (value: number | null): string => (value === null ? '–' : `${(100 * value).toFixed(1)} %`);
   const lines = [`${status}: ${runDir} (${backend}${compiled ? ', compiled' : ''})`];
-  for (const { phase, startStep, endStep, imagesPerSecond, peakMemoryBytes, trainableParameters } of phaseHistory) {
+  for (const { phase, startStep, endStep, imagesPerSecond, peakMemoryBytes, peakGpuMemoryBytes, trainableParameters } of phaseHistory) {
     const speed = imagesPerSecond === null ? '–' : `${imagesPerSecond.toFixed(0)} img/s`;
     const memory = peakMemoryBytes === null ? '–' : `${(peakMemoryBytes / 2 ** 20).toFixed(0)} MiB peak`;
+    const gpu = peakGpuMemoryBytes == null ? '' : `, ${(peakGpuMemoryBytes / 2 ** 20).toFixed(0)} MiB peak on the GPU`;
     lines.push(
-      `  ${phase.padEnd(6)} steps ${startStep}–${endStep ?? '…'}: ${speed}, ${memory}, ${trainableParameters.toLocaleString('en')} trainable`,
+      `  ${phase.padEnd(6)} steps ${startStep}–${endStep ?? '…'}: ${speed}, ${memory}${gpu}, ${trainableParameters.toLocaleString('en')} trainable`,
     );
   }
   if (parameters.trainableAfterFreeze !== null) {

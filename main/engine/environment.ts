@@ -34,7 +34,8 @@ export function nativeEnvironment({ threads, xla, engine }: NativeSettings): Rec
     ...(process.platform === 'linux' ? allocatorVariables() : {}),
     ...(xla ? { TF_XLA_FLAGS: '--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit' } : {}),
     ...(engine && areKernelsBuilt(engine) ? variablesForKernels(count) : {}),
-    ...(engine?.manifest.variant === 'gpu' ? { LD_LIBRARY_PATH: withCudaLibraries(engine) } : {}),
+    // Devices by their place on the bus, as nvidia-smi counts them (gpuMeter.ts).
+    ...(engine?.manifest.variant === 'gpu' ? { LD_LIBRARY_PATH: withCudaLibraries(engine), CUDA_DEVICE_ORDER: 'PCI_BUS_ID' } : {}),
   };
 }
 

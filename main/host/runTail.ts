@@ -109,6 +109,7 @@ export class RunTail {
 }
 
 const METRICS_NUMBERS = ['loss', 'imagesPerSecond', 'stepMs', 'dataWaitMs', 'memoryBytes', 'gradNorm'] as const;
+const OPTIONAL_NUMBERS = ['gpuUse', 'gpuMemoryBytes'] as const;
 
 /** The usual line of metrics, told without its schema, which would take a minute for a million of them. Anything unusual goes to the schema. */
 function isPlainMetrics(value: unknown): value is MetricsRecord {
@@ -116,5 +117,6 @@ function isPlainMetrics(value: unknown): value is MetricsRecord {
   const line = value as Record<string, unknown>;
   if (typeof line.step !== 'number' || line.step < 0 || typeof line.epoch !== 'number' || typeof line.segment !== 'number') return false;
   if (typeof line.lr !== 'number' || !Phase.options.includes(line.phase as Phase)) return false;
+  if (!OPTIONAL_NUMBERS.every((name) => line[name] === undefined || line[name] === null || typeof line[name] === 'number')) return false;
   return METRICS_NUMBERS.every((name) => typeof line[name] === 'number' || line[name] === null);
 }

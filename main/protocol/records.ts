@@ -25,6 +25,9 @@ export const MetricsRecord = z.looseObject({
   dataWaitMs: metric,
   memoryBytes: metric,
   gradNorm: metric,
+  /** Of the GPU that computes, as its driver tells; only there when one does. `gpuUse` is a fraction. */
+  gpuUse: metric.optional(),
+  gpuMemoryBytes: metric.optional(),
 });
 export type MetricsRecord = z.output<typeof MetricsRecord>;
 

@@ -42,6 +42,8 @@ export const PhaseSummary = z.object({
   imagesPerSecond: z.number().nullable(),
   stepMsMedian: z.number().nullable(),
   peakMemoryBytes: z.number().nullable(),
+  /** Of the GPU that computes, all programs on it; only there when one does. */
+  peakGpuMemoryBytes: z.number().nullable().optional(),
   trainableParameters: z.number(),
 });
 export type PhaseSummary = z.output<typeof PhaseSummary>;

@@ -19,6 +19,10 @@ export type RunStatus = z.output<typeof RunStatus>;
 export const DiskRoom = z.object({ freeBytes: z.number(), checkpointBytes: z.number(), isLow: z.boolean() });
 export type DiskRoom = z.output<typeof DiskRoom>;
 
+/** What the driver of the GPU tells; null where it does not. `use` is a fraction; memory is the device's, of all programs. */
+export const GpuReading = z.object({ use: z.number().nullable(), usedBytes: z.number().nullable(), totalBytes: z.number().nullable() });
+export type GpuReading = z.output<typeof GpuReading>;
+
 /** status.json: where a run stands, replaced atomically. */
 export const StatusFile = z.looseObject({
   runId: z.string(),
@@ -40,6 +44,8 @@ export const StatusFile = z.looseObject({
   message: z.string().nullable(),
   /** Room on the run's disk after its newest checkpoint. */
   disk: DiskRoom.nullable().optional(),
+  /** Of the GPU that computes; only there when one does. */
+  gpu: GpuReading.nullable().optional(),
   updatedAt: z.string(),
 });
 export type StatusFile = z.output<typeof StatusFile>;

@@ -1,6 +1,7 @@
 /** What a run leaves behind when it fails: the reason in its status and journal and, where the state can be trusted, a checkpoint. */
 import os from 'node:os';
 import { memoryShortage, shortageWords } from '../core/memoryShortage.ts';
+import { isOnGpu } from '../engine/gpuMeter.ts';
 import { isOutOfMemory } from '../engine/outOfMemory.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { isDiskFault } from '../store/diskFault.ts';
@@ -29,8 +30,7 @@ export async function recordFailure(run: TrainingRun, error: unknown): Promise<u
 /** Names the micro-batch that would have fitted. */
 function shortOfMemory(run: TrainingRun): PreloraError {
   const ranks = Object.fromEntries(run.state.ranks.map(({ module, rank }) => [module, rank]));
-  const isOnGpu = /gpu|cuda/i.test(run.options.backend.device);
-  const available = isOnGpu ? null : os.freemem() + process.memoryUsage.rss();
+  const available = isOnGpu(run.options.backend) ? null : os.freemem() + process.memoryUsage.rss();
   run.shortage = memoryShortage(run.config, run.state.phase.phase, ranks, available);
   return new PreloraError('out-of-memory', shortageWords(run.shortage), 'train.microBatch');
 }

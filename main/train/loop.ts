@@ -99,6 +99,7 @@ export class TrainingRun {
 
   /** Trains to the end, or until it is stopped. Closes the batches and the trainer; the store stays open. */
   async run(): Promise<RunEnd> {
+    this.pace.watchDevice(this.options.backend);
     try {
       if (this.state.step === 0 && this.state.segment === 0) await this.#begin();
       await this.writeStatus({ now: true });
@@ -108,6 +109,7 @@ export class TrainingRun {
     } catch (error) {
       throw await recordFailure(this, error);
     } finally {
+      this.pace.close();
       await this.#batches.close();
       this.trainer.dispose();
     }
@@ -198,7 +200,7 @@ export class TrainingRun {
       imagesPerSecond: (1000 * result.count) / ms,
       stepMs: ms,
       dataWaitMs: waitMs,
-      memoryBytes: this.pace.memory.currentBytes(),
+      ...this.pace.memoryNow,
       gradNorm: result.gradNorm,
     });
   }

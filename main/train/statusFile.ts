@@ -27,6 +27,7 @@ export function statusFile(run: TrainingRun): StatusFile {
     backend: { name, version, device, why, compiled: run.trainer.isCompiled },
     message: run.message,
     disk: run.checkpoints.room,
+    ...(run.pace.gpu !== undefined && { gpu: run.pace.gpu }),
     updatedAt: new Date().toISOString(),
     secondsLeft: run.secondsLeft,
     phases: state.phases,

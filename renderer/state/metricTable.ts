@@ -3,7 +3,7 @@ import type { MetricsRecord } from '../../main/protocol/records.ts';
 import { Smoother } from '../charts/series.ts';
 import { NumberColumn } from './numberColumn.ts';
 
-const METRICS = ['loss', 'lr', 'imagesPerSecond', 'stepMs', 'dataWaitMs', 'memoryBytes', 'gradNorm'] as const;
+const METRICS = ['loss', 'lr', 'imagesPerSecond', 'stepMs', 'dataWaitMs', 'memoryBytes', 'gradNorm', 'gpuUse', 'gpuMemoryBytes'] as const;
 export type MetricName = (typeof METRICS)[number];
 /** `seconds` is training time up to the step: step times summed, pauses left out. */
 const COLUMNS = ['step', 'epoch', 'seconds', ...METRICS] as const;

@@ -18,7 +18,7 @@ const NEVER = 1e6;
 
 interface Scene {
   route: string;
-  scenario?: 'full' | 'desktop' | 'empty' | 'broken' | 'torn';
+  scenario?: 'full' | 'desktop' | 'gpu' | 'empty' | 'broken' | 'torn';
   latency?: number;
   act?: (page: Page) => Promise<unknown>;
 }
@@ -152,6 +152,8 @@ const SCENES: Record<string, Scene> = {
   },
   'Live, broken: memory ran out': { route: live, act: (page) => page.evaluate(() => window.scripted.crashForMemory('flowers-b')) },
   'Live, disk low': { route: live, act: (page) => page.evaluate(() => window.scripted.fillDisk('flowers-b')) },
+  'Live, on a GPU': { route: live, scenario: 'gpu' },
+  'Switch, record, on a GPU': { route: '#/run/flowers-a/switch', scenario: 'gpu' },
   'Live, on battery, after a sleep': {
     route: live,
     scenario: 'desktop',

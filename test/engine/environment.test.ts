@@ -29,6 +29,7 @@ test('XLA and the CUDA libraries are set only when asked for', () => {
   const gpu = nativeEnvironment({ threads: null, xla: true, engine: engineOf('gpu') });
   expect(gpu.TF_XLA_FLAGS).toContain('--tf_xla_auto_jit=2');
   expect(gpu.LD_LIBRARY_PATH?.split(':')[0]).toBe('/engines/gpu/deps/lib');
+  expect(gpu.CUDA_DEVICE_ORDER).toBe('PCI_BUS_ID');
 });
 
 test('a CPU engine needs no library path, and keeps oneDNN while it has no kernels of ours', () => {

@@ -38,6 +38,16 @@ describe('the tail of a run', () => {
     expect((await new RunTail(dir).look()).metrics[0]?.gradNorm).toBeNaN();
   });
 
+  it('takes figures of a GPU where there are some, whatever is missing of them', async () => {
+    const dir = temporaryFolder();
+    const withGpu = { ...JSON.parse(line(2)), gpuUse: 0.87, gpuMemoryBytes: null };
+    const wrong = { ...withGpu, step: 3, gpuUse: 'much' };
+    writeFileSync(path.join(dir, 'metrics.jsonl'), [withGpu, wrong].map((one) => `${JSON.stringify(one)}\n`).join(''));
+    const { metrics, problems } = await new RunTail(dir).look();
+    expect(metrics).toMatchObject([{ step: 2, gpuUse: 0.87, gpuMemoryBytes: null }]);
+    expect(problems).toHaveLength(1);
+  });
+
   it('passes over a line that is no record, and says so', async () => {
     const dir = temporaryFolder();
     writeFileSync(path.join(dir, 'metrics.jsonl'), `${line(1)}{"step":-2}\nrubbish\n${line(2)}`);

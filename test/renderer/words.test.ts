@@ -4,6 +4,7 @@ import type { FieldEntry } from '../../main/protocol/fieldTable.ts';
 import { rangeWords } from '../../renderer/components/fieldValue.ts';
 import { cellWidth, mapWidth } from '../../renderer/components/mapSize.ts';
 import { setLocale } from '../../renderer/format.ts';
+import { gpuWords } from '../../renderer/gpuWords.ts';
 import { eventWords } from '../../renderer/journal.ts';
 import { shortFigure } from '../../renderer/views/layers/moduleSeries.ts';
 import { snapshotsWanted } from '../../renderer/views/live/nextTest.ts';
@@ -56,7 +57,16 @@ it('the journal tells of sleep and of a disk that fills up, with their figures',
   const said = (kind: string, detail: object): string =>
     spaced(eventWords({ kind, step: 1, segment: 0, time: '', by: 'program', detail: { ...detail } }));
   expect(said('slept', { seconds: 2580 })).toBe('The machine slept 43 min');
-  expect(said('disk-low', { freeBytes: 52 * 2 ** 20 })).toBe('The disk fills up: 52.0 MiB free, another two checkpoints do not fit');
+  expect(said('disk-low', { freeBytes: 52 * 2 ** 20 })).toBe('The disk fills up: 52 MiB free, another two checkpoints do not fit');
+});
+
+it('the GPU is told with what its driver tells, and without what it does not', () => {
+  const said = (use: number | null, usedBytes: number | null, totalBytes: number | null): string =>
+    spaced(gpuWords({ use, usedBytes, totalBytes }));
+  expect(said(0.87, 5.31 * 2 ** 30, 8 * 2 ** 30)).toBe('GPU 87 % · 5.31 of 8.00 GiB');
+  expect(said(0, 840 * 2 ** 20, 8 * 2 ** 30)).toBe('GPU 0 % · 0.82 of 8.00 GiB');
+  expect(said(null, 5 * 2 ** 30, null)).toBe('GPU · 5.00 GiB');
+  expect(said(0.5, null, 8 * 2 ** 30)).toBe('GPU 50 %');
 });
 
 it('cuts a figure to a cell: no zero before the point, two figures, three decimals', () => {

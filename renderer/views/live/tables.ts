@@ -8,6 +8,7 @@ import {
   formatLoss,
   formatLr,
   formatMs,
+  formatPercent,
   formatRate,
   plain,
   withoutUnit,
@@ -21,8 +22,9 @@ function cell(value: number | null | undefined, format: (value: number | null | 
 }
 
 export function metricsTable({ records: { metrics } }: LiveSource): TableModel {
+  const hasGpu = metrics.gpuUse.some((use) => !Number.isNaN(use)) || metrics.gpuMemoryBytes.some((bytes) => !Number.isNaN(bytes));
   return {
-    columns: ['step', 'train loss', 'LR', 'images/s', 'ms/step', 'memory'],
+    columns: ['step', 'train loss', 'LR', 'images/s', 'ms/step', 'memory', ...(hasGpu ? ['GPU use', 'GPU memory'] : [])],
     count: metrics.step.length,
     row: (i) => [
       cell(metrics.step[i], formatCount),
@@ -31,8 +33,13 @@ export function metricsTable({ records: { metrics } }: LiveSource): TableModel {
       cell(metrics.imagesPerSecond[i], formatRate),
       cell(metrics.stepMs[i], formatMs),
       cell(metrics.memoryBytes[i], formatBytes),
+      ...(hasGpu ? [cell(percent(metrics.gpuUse[i]), (use) => formatPercent(use, 0)), cell(metrics.gpuMemoryBytes[i], formatBytes)] : []),
     ],
   };
+}
+
+function percent(fraction: number | undefined): number | null {
+  return fraction === undefined ? null : 100 * fraction;
 }
 
 export function epochsTable({ records: { epochs } }: LiveSource): TableModel {

@@ -25,6 +25,8 @@ export interface RunPlan {
   atStep: number;
   seed: number;
   daysAgo: number;
+  /** It computes on a GPU whose driver tells. */
+  onGpu?: boolean;
 }
 
 export interface History {
@@ -164,7 +166,14 @@ function metric(step: number, phase: Phase, { plan, config, totalSteps, stepsPer
     dataWaitMs: 4 + 2 * noise(plan.seed, step, 3),
     memoryBytes: { full: 5.2, warmup: 5.33, lora: 5.15 }[phase] * GIB + 0.05 * GIB * noise(plan.seed, Math.floor(step / 100), 4),
     gradNorm: 0.6 + Math.exp(-step / 500) + 0.2 * noise(plan.seed, step, 5),
+    ...(plan.onGpu && { gpuUse: gpuUseAt(step, plan), gpuMemoryBytes: GPU_BYTES[phase] }),
   };
+}
+
+export const GPU_BYTES = { full: 6.44 * GIB, warmup: 6.51 * GIB, lora: 6.51 * GIB } as const;
+
+export function gpuUseAt(step: number, { seed }: RunPlan): number {
+  return Math.min(1, 0.91 + 0.06 * noise(seed, step, 8));
 }
 
 function epochRecord(epoch: number, phase: Phase, { plan, config, totalSteps, stepsPerEpoch }: History): EpochRecord {

@@ -7,7 +7,7 @@ import type { ScriptedOptions, ScriptedPlan } from './engine.ts';
  * `large` 24 layers and 5,000; `odd` long, right-to-left and emoji names and figures that are missing or not finite; `torn` a run of which
  * one record cannot be read.
  */
-export type Scenario = 'full' | 'desktop' | 'empty' | 'broken' | 'large' | 'many' | 'deep' | 'long' | 'odd' | 'torn';
+export type Scenario = 'full' | 'desktop' | 'gpu' | 'empty' | 'broken' | 'large' | 'many' | 'deep' | 'long' | 'odd' | 'torn';
 
 const named = (runId: string, rest: { atStep: number; seed: number; daysAgo: number }, prelora: object = {}) => ({
   runId,
@@ -85,6 +85,7 @@ const TORN: ScriptedPlan = {
 const PLANS: Record<Scenario, ScriptedPlan[]> = {
   full: FLOWERS,
   desktop: FLOWERS,
+  gpu: FLOWERS.map((plan) => ({ ...plan, onGpu: true })),
   broken: FLOWERS,
   many: FLOWERS,
   empty: [],

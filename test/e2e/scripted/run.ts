@@ -13,7 +13,7 @@ import {
   type RunSummary,
 } from '../../../main/protocol/results.ts';
 import type { DiskRoom, Phase, RunStatus, StatusFile } from '../../../main/protocol/run.ts';
-import { CLASS_NAMES, GIB, type History, protocolCost, timeAt } from './history.ts';
+import { CLASS_NAMES, GIB, GPU_BYTES, gpuUseAt, type History, protocolCost, timeAt } from './history.ts';
 
 export interface ScriptedRun {
   history: History;
@@ -68,10 +68,11 @@ export function statusOf(run: ScriptedRun): StatusFile {
     backend: {
       name: 'tensorflow',
       version: '2.21.0',
-      device: 'CPU, 2 threads',
-      why: 'the GPU engine is not installed yet',
+      device: history.plan.onGpu ? 'GPU NVIDIA GeForce RTX 4070' : 'CPU, 2 threads',
+      why: history.plan.onGpu ? '' : 'the GPU engine is not installed yet',
       compiled: true,
     },
+    ...(history.plan.onGpu && { gpu: { use: gpuUseAt(run.step, history.plan), usedBytes: GPU_BYTES[phase], totalBytes: 12 * GIB } }),
     message: run.message,
     disk: run.disk,
     updatedAt: timeAt(run.step, history),
@@ -151,6 +152,7 @@ function phasesOf(run: ScriptedRun, now: Phase): PhaseSummary[] {
       imagesPerSecond,
       stepMsMedian: (1000 * run.config.train.batchSize) / imagesPerSecond,
       peakMemoryBytes: { full: 5.31, warmup: 5.38, lora: 5.24 }[phase] * GIB,
+      ...(history.plan.onGpu && { peakGpuMemoryBytes: GPU_BYTES[phase] }),
       trainableParameters: protocolCost(run.config, phase, ranks, null).trainableParameters,
     };
   });
