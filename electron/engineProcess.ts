@@ -6,6 +6,7 @@ import path from 'node:path';
 import { app, type BrowserWindow, MessageChannelMain, type UtilityProcess, utilityProcess } from 'electron';
 import { nativeEnvironment } from '../main/engine/environment.ts';
 import { findEngine } from '../main/engine/installed.ts';
+import { memoryKills } from '../main/engine/outOfMemory.ts';
 import { CrashPolicy } from '../main/host/crashPolicy.ts';
 import { type Port, portOver } from '../main/host/port.ts';
 import { createClient, failed, type RpcClient } from '../main/host/rpc.ts';
@@ -19,6 +20,16 @@ type PushName = keyof PushEvents;
 
 const RESTART_MS = 500;
 
+/** Shown by the system's own list of processes, and in what it tells of their deaths. */
+const SERVICE = 'PreLoRA engine';
+
+/** A run that died with the engine process; the next one records it (hostEntry.ts). */
+export interface LostRun {
+  runId: string;
+  reason: string;
+  wasKilledForMemory: boolean;
+}
+
 export interface EngineListener {
   push(event: PushName, payload: unknown): void;
   presence(presence: Presence | null): void;
@@ -30,8 +41,18 @@ export class EngineProcess {
   #page: BrowserWindow | null = null;
   #presence: Presence | null = null;
   #isClosing = false;
+  /** Processes killed for memory when the run began. */
+  #killsBefore: number | null = null;
+  /** The system itself told that the process ended for want of memory (Windows does). */
+  #wasToldOutOfMemory = false;
   readonly #crashes = new CrashPolicy();
   readonly #listeners = new Set<EngineListener>();
+
+  constructor(readonly countKills: () => number | null = memoryKills) {
+    app.on('child-process-gone', (_event, { name, serviceName, reason }) => {
+      if (reason === 'oom' && (name === SERVICE || serviceName === SERVICE)) this.#wasToldOutOfMemory = true;
+    });
+  }
 
   listen(listener: EngineListener): void {
     this.#listeners.add(listener);
@@ -42,9 +63,11 @@ export class EngineProcess {
     return this.#presence;
   }
 
-  start(): void {
-    const child = utilityProcess.fork(path.join(app.getAppPath(), 'dist', 'electron', 'hostEntry.js'), [], {
-      serviceName: 'PreLoRA engine',
+  /** `lost` is the run that the process before this one took with it. */
+  start(lost: LostRun | null = null): void {
+    const args = lost ? [`--lost=${JSON.stringify(lost)}`] : [];
+    const child = utilityProcess.fork(path.join(app.getAppPath(), 'dist', 'electron', 'hostEntry.js'), args, {
+      serviceName: SERVICE,
       env: { ...process.env, ...engineEnvironment() },
       stdio: 'inherit',
     });
@@ -53,7 +76,8 @@ export class EngineProcess {
     // Every push goes on to the page; frames have a port of their own once the page is joined.
     for (const event of PUSH_NAMES) client.on(event, (payload) => this.#tell(event, payload));
     client.on('host:presence', (presence) => this.#setPresence(presence));
-    port.onClose((reason) => this.#afterExit(reason));
+    // A turn later: the system's word on the cause may come after the exit.
+    port.onClose((reason) => setImmediate(() => this.#afterExit(reason)));
     this.#child = child;
     this.#client = client;
     if (this.#page) this.joinPage(this.#page);
@@ -100,13 +124,14 @@ export class EngineProcess {
   }
 
   #setPresence(presence: Presence | null): void {
+    if (presence && presence.runId !== this.#presence?.runId) this.#killsBefore = this.countKills();
     this.#presence = presence;
     for (const listener of this.#listeners) listener.presence(presence);
   }
 
   /** The window stays; the run, if any, is offered for resuming. */
   #afterExit(reason: string): void {
-    const lost = this.#presence;
+    const lost = this.#presence && { runId: this.#presence.runId, reason, wasKilledForMemory: this.#wasKilledForMemory() };
     this.#child = null;
     this.#client = null;
     this.#setPresence(null);
@@ -115,13 +140,22 @@ export class EngineProcess {
     const advice = mayRestart
       ? 'resume goes on from its last checkpoint'
       : 'it crashed three times in five minutes and is not started again';
-    if (lost) this.#tell('trainer:exited', { runId: lost.runId, reason: `${reason}; ${advice}`, resumable: mayRestart });
+    const cause = lost?.wasKilledForMemory ? `${reason}, most likely because memory ran out` : reason;
+    if (lost) this.#tell('trainer:exited', { runId: lost.runId, reason: `${cause}; ${advice}`, resumable: mayRestart });
     if (mayRestart) setTimeout(() => this.#restart(lost), RESTART_MS);
   }
 
-  #restart(lost: Presence | null): void {
+  #wasKilledForMemory(): boolean {
+    const kills = this.countKills();
+    const isCounted = kills !== null && this.#killsBefore !== null && kills > this.#killsBefore;
+    const wasTold = this.#wasToldOutOfMemory;
+    this.#wasToldOutOfMemory = false;
+    return isCounted || wasTold;
+  }
+
+  #restart(lost: LostRun | null): void {
     if (this.#isClosing) return;
-    this.start();
+    this.start(lost);
     if (lost) this.#tell('runs:changed', { runIds: [lost.runId] });
   }
 }

@@ -11,9 +11,11 @@ import { serveSession } from '../main/host/session.ts';
 import type { Presence, ShellEvents } from '../main/protocol/events.ts';
 import type { StatusFile } from '../main/protocol/run.ts';
 import { dataRoot } from '../main/store/paths.ts';
+import type { LostRun } from './engineProcess.ts';
 
 /** Progress bars and titles need no more. */
 const PRESENCE_MS = 1000;
+const LOST = '--lost=';
 /** What is told at once. */
 const NEWS = ['runId', 'status', 'switchStep', 'isDiskLow'] as const;
 
@@ -23,6 +25,7 @@ let frames: Port = shell;
 
 const log = openHostLog(dataRoot(), (message) => console.error(message));
 const host = new EngineHost({ kind: 'desktop', launch: launchTrainerThread, log });
+recordLostRun();
 serveSession(host, withTextReplies(shell), () => frames);
 host.queue.open().catch((error: unknown) => log(`the queue cannot be opened: ${error}`));
 host.installer.prepareKernels().catch((error: unknown) => log(`the compute kernels: ${error instanceof Error ? error.message : error}`));
@@ -41,6 +44,14 @@ parentPort.on('message', ({ data, ports }) => {
     });
   }
 });
+
+/** The run that died with the process before this one, as the shell tells (engineProcess.ts). Before the queue may go on with it. */
+function recordLostRun(): void {
+  const lost = process.argv.find((argument) => argument.startsWith(LOST))?.slice(LOST.length);
+  if (lost === undefined) return;
+  const { runId, ...death } = JSON.parse(lost) as LostRun;
+  void host.recordLoss(runId, death);
+}
 
 /** Tells the shell of the live run: news at once, progress once a second. */
 function tellPresence(): void {

@@ -110,12 +110,13 @@ const RULES: Rule[] = [
   },
   {
     of: 'electron',
-    // Beside the wire: what it serves the page by, when it stops restarting, how it writes settings, and the environment of its child.
+    // Beside the wire: what it serves the page by, when it stops restarting, how it writes settings, the environment of its child, and
+    // whether the system killed it for memory.
     may: [
       'main/protocol',
       ...['port', 'rpc', 'pageFiles', 'crashPolicy'].map((name) => `main/host/${name}.ts`),
       ...['paths', 'atomicFile'].map((name) => `main/store/${name}.ts`),
-      ...['environment', 'installed'].map((name) => `main/engine/${name}.ts`),
+      ...['environment', 'installed', 'outOfMemory'].map((name) => `main/engine/${name}.ts`),
     ],
     packages: ['electron', 'node:', 'zod'],
     because: 'the shell has windows and processes, no learning',

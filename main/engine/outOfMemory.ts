@@ -1,9 +1,9 @@
 /** Which faults mean that there was no memory, in the words of those who throw them, and how the system tells that it killed a process. */
 import { readFileSync } from 'node:fs';
 
-/** TensorFlow's allocators (CPU and GPU), the C++ library, V8's array buffers, and WebAssembly's memory. */
+/** TensorFlow's allocators (CPU and GPU), the C++ library, V8's array buffers and the heap of a thread, and WebAssembly's memory. */
 const WORDS =
-  /\bOOM when allocating|resource.?exhausted|bad_alloc|(?:array buffer|typed array) allocation failed|invalid (?:typed )?array(?: buffer)? length|cannot enlarge memory|could not allocate memory|failed to allocate memory|aborted\(OOM\)/i;
+  /\bOOM when allocating|resource.?exhausted|bad_alloc|(?:array buffer|typed array) allocation failed|invalid (?:typed )?array(?: buffer)? length|cannot enlarge memory|could not allocate memory|failed to allocate memory|aborted\(OOM\)|reaching memory limit|heap out of memory/i;
 
 export function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && WORDS.test(error.message);

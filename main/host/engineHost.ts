@@ -3,22 +3,18 @@
  * state that can be resumed; tells every page what changed. Never computes itself, so it answers while native code is busy.
  * architecture.md section 3.
  */
-import os from 'node:os';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { memoryShortage, shortageWords } from '../core/memoryShortage.ts';
 import { memoryKills } from '../engine/outOfMemory.ts';
 import type { RunConfig } from '../protocol/config.ts';
 import type { PushEvents } from '../protocol/events.ts';
-import type { EventRecord, MemoryShortage } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import type { Phase } from '../protocol/run.ts';
 import { releaseOwnLock } from '../store/lock.ts';
 import { queueFolder, runsRoot } from '../store/paths.ts';
-import { readConfig, readLast, readRanks, readStatus } from '../store/runFolder.ts';
-import { openRun } from '../store/runStore.ts';
+import { readConfig } from '../store/runFolder.ts';
 import type { RunCommand } from '../train/commands.ts';
 import { CrashPolicy } from './crashPolicy.ts';
+import { type Death, recordCrash } from './crashRecord.ts';
 import { EngineInstaller } from './engineInstaller.ts';
 import type { TrainerLauncher, TrainerNeeds } from './launchTrainer.ts';
 import { LiveRun, type LiveRunEvents, trainerClient } from './liveRun.ts';
@@ -67,6 +63,8 @@ export class EngineHost {
   readonly #crashes = new CrashPolicy();
   /** True from a start request until its run is live: a second one must not slip in. */
   #isStarting = false;
+  /** Settles when a loss is on the disk. */
+  #recording: Promise<void> = Promise.resolve();
 
   readonly #runEvents: LiveRunEvents = {
     changed: ({ runId }) => this.#tellChanged(runId),
@@ -116,6 +114,7 @@ export class EngineHost {
 
   /** Continues a run that is not live; `first` is obeyed before its next update. */
   async resume(runId: string, first: RunCommand[] = [], { isAttended = true }: Attendance = {}): Promise<void> {
+    await this.#recording;
     const dir = await this.catalog.find(runId);
     const { engine } = await readConfig(dir);
     await this.#launch(engine, (run) => run.resume({ runId, dir, first, isAttended }));
@@ -150,7 +149,8 @@ export class EngineHost {
 
   /** The machine slept, and clocks went on meanwhile: the runs that are open take it out of their rates. */
   slept(ms: number): void {
-    for (const live of this.#live.values()) live.command({ kind: 'slept', ms }).catch((error) => this.options.log(`sleep not told: ${error}`));
+    for (const live of this.#live.values())
+      live.command({ kind: 'slept', ms }).catch((error) => this.options.log(`sleep not told: ${error}`));
   }
 
   /** The run that has the device, as the reason why another one must wait; null when it is free. */
@@ -216,7 +216,7 @@ export class EngineHost {
     const { runId } = run;
     // It never opened a run: whoever asked for one has been told.
     if (runId === '') return;
-    const crash = ended === null ? await this.#recordCrash(run, reason) : null;
+    const crash = ended === null ? await this.#recordDeath(run, reason) : null;
     this.#live.delete(runId);
     this.#tellChanged(runId);
     this.broadcast('runs:changed', { runIds: [runId] });
@@ -226,12 +226,34 @@ export class EngineHost {
     if (ended?.end === 'failed') this.broadcast('trainer:exited', { runId, reason: ended.message ?? reason, resumable: true });
   }
 
+  /**
+   * A run that was lost with the host before this one, which died under it: its journal and status say so. Resuming waits for that.
+   */
+  recordLoss(runId: string, death: Death): Promise<void> {
+    this.#recording = this.catalog
+      .find(runId)
+      .then((dir) => this.#recordCrash(runId, dir, death))
+      .then(() => this.broadcast('runs:changed', { runIds: [runId] }))
+      .catch((error) => this.options.log(`${runId}: ${error instanceof Error ? error.message : error}`));
+    return this.#recording;
+  }
+
+  #recordDeath({ runId, dir, trainer, memoryKillsBefore }: LiveRun, reason: string): Promise<string | null> {
+    // A dead thread leaves a lock with the pid of this process, which lives on.
+    if (trainer.pid === null) releaseOwnLock(dir);
+    const kills = this.#memoryKills();
+    return this.#recordCrash(runId, dir, {
+      reason,
+      wasKilledForMemory: kills !== null && memoryKillsBefore !== null && kills > memoryKillsBefore,
+    });
+  }
+
   /** Journal and status say what happened. Gives back the words; null when they could not be written. */
-  async #recordCrash(run: LiveRun, reason: string): Promise<string | null> {
+  async #recordCrash(runId: string, dir: string, death: Death): Promise<string | null> {
     try {
-      return await this.#writeCrash(run, reason);
+      return await recordCrash(dir, death);
     } catch (error) {
-      this.options.log(`${run.runId}: the crash could not be recorded: ${error instanceof Error ? error.message : error}`);
+      this.options.log(`${runId}: the crash could not be recorded: ${error instanceof Error ? error.message : error}`);
       return null;
     }
   }
@@ -242,45 +264,7 @@ export class EngineHost {
     return '. That was the third crash in five minutes: a smaller train.batchSize or engine.backend wasm may help';
   }
 
-  async #writeCrash({ dir, trainer, memoryKillsBefore }: LiveRun, reason: string): Promise<string> {
-    // A dead thread leaves a lock with the pid of this process, which lives on.
-    if (trainer.pid === null) releaseOwnLock(dir);
-    const checkpoint = await readLast(dir);
-    const status = await readStatus(dir);
-    const kills = this.#memoryKills();
-    const wasKilledForMemory = kills !== null && memoryKillsBefore !== null && kills > memoryKillsBefore;
-    const memory = wasKilledForMemory ? await shortageOf(dir, status?.phase ?? 'full') : null;
-    const words = crashWords(memory ? `${reason}, most likely because ${shortageWords(memory)}` : reason, checkpoint);
-    const store = await openRun(dir);
-    try {
-      const event: EventRecord = {
-        kind: 'crash',
-        step: status?.step ?? 0,
-        segment: status?.segment ?? 0,
-        time: new Date().toISOString(),
-        by: 'program',
-        detail: { reason, checkpoint, ...(memory && { memory }) },
-      };
-      store.appendEvent(event);
-      if (status) await store.writeStatus({ ...status, status: 'interrupted', message: words });
-    } finally {
-      store.close();
-    }
-    return words;
-  }
-
   #memoryKills(): number | null {
     return (this.options.memoryKills ?? memoryKills)();
   }
-}
-
-/** The trainer is gone, so what is free now is what it could have had. */
-async function shortageOf(dir: string, phase: Phase): Promise<MemoryShortage> {
-  const ranks = phase === 'full' ? [] : ((await readRanks(dir))?.modules ?? []);
-  return memoryShortage(await readConfig(dir), phase, Object.fromEntries(ranks.map(({ module, rank }) => [module, rank])), os.freemem());
-}
-
-function crashWords(reason: string, checkpoint: number | null): string {
-  const from = checkpoint === null ? 'it begins again from step 0' : `it goes on from the checkpoint of step ${checkpoint}`;
-  return `${reason}; when resumed, ${from}`;
 }

@@ -142,6 +142,28 @@ describe.skipIf(why !== null)(`a run in the desktop app outlives${why ? ` (skipp
     expect(await resumptions(dir)).toBe(1);
     expect(await runContent(dir)).toEqual(undisturbed);
   });
+
+  it('its engine process, killed by the system for memory: told as that, with the largest micro-batch that fits as a fork', async () => {
+    const { runId, dir } = await start();
+    await passes(dir, IN_FULL);
+    // The kernel's counter, as the shell reads it after the death.
+    await desktop.app.evaluate(() => {
+      const files = process.mainModule?.require('node:fs') as typeof import('node:fs');
+      const read = files.readFileSync;
+      files.readFileSync = ((file: string, ...rest: []) =>
+        file === '/proc/vmstat' ? 'oom_kill 999999\n' : read(file, ...rest)) as typeof read;
+    });
+    process.kill((await enginePid()) as number, 'SIGKILL');
+    await desktop.page.getByText(/Memory ran out at step/).waitFor(WAIT);
+    const crashes = (await readRecords(dir, 'events')).filter(({ kind }) => kind === 'crash');
+    expect(crashes).toMatchObject([{ by: 'program', detail: { memory: { microBatch: 8, fits: 4 } } }]);
+    await desktop.page.getByRole('button', { name: 'Fork with micro-batches of 4' }).click(WAIT);
+    await expect.poll(() => new URL(desktop.page.url()).hash, WAIT).not.toContain(runId);
+    const forkId = new URL(desktop.page.url()).hash.split('/')[2] as string;
+    const { value } = await desktop.ask('run:state', { runId: forkId });
+    expect((value as ResultOf<'run:state'>).summary.config.train).toMatchObject({ batchSize: 8, microBatch: 4 });
+    await desktop.ask('run:stop', { runId: forkId, discard: true });
+  });
 });
 
 /** Processes of this group that show a page. */

@@ -62,6 +62,44 @@ describe('a run that ends', () => {
     expect(events.find(({ kind }) => kind === 'crash')?.detail).toMatchObject({ memory: { fits: expect.any(Number) } });
   });
 
+  it('because its thread exhausted its heap: told as a want of memory, without what could have been had', async () => {
+    const { page, runId, first, until } = await watchedRun({ memoryKills: () => null });
+    await first.status({ step: 3 });
+    await until(({ status }) => status.step === 3);
+    const exited = new Promise((resolve) => void page.on('trainer:exited', resolve));
+    first.die('the trainer thread ended with code 1: Worker terminated due to reaching memory limit: JS heap out of memory');
+    expect(await exited).toMatchObject({ reason: expect.stringContaining('memory ran out') });
+    const { events } = await page.request('run:state', { runId });
+    expect(events.find(({ kind }) => kind === 'crash')?.detail).toMatchObject({ memory: { availableBytes: null } });
+  });
+
+  it('with the host that had it, which the system killed for memory: the next host records it, and a resume waits for that', async () => {
+    const { runId, first, host: before, until } = await watchedRun();
+    await first.status({ step: 3 });
+    await until(({ status }) => status.step === 3);
+    first.end('interrupted');
+    await before.liveRun(runId)?.over;
+    const second = new ScriptedTrainer();
+    const host = startHost(() => second.launched, {}, before.dataRoot);
+    const page = connectPage(host);
+    const changed = new Promise((resolve) => void page.on('runs:changed', resolve));
+    void host.recordLoss(runId, { reason: 'the engine process ended with code 9', wasKilledForMemory: true });
+    const resumed = page.request('run:resume', { runId });
+    expect(await changed).toEqual({ runIds: [runId] });
+    await resumed;
+    const { events } = await page.request('run:state', { runId });
+    expect(events.filter(({ kind }) => kind === 'crash')).toMatchObject([
+      {
+        detail: {
+          reason: 'the engine process ended with code 9',
+          memory: { fits: expect.any(Number), availableBytes: expect.any(Number) },
+        },
+      },
+    ]);
+    second.end('interrupted');
+    await vi.waitUntil(() => host.liveRun(runId) === null);
+  });
+
   it('by another death of its trainer is not put down to memory', async () => {
     const { page, runId, first, until } = await watchedRun({ memoryKills: () => 7 });
     await first.status({ step: 3 });

@@ -12,9 +12,13 @@ import { temporaryFolder } from './temporaryFolder.ts';
 
 export type PageClient = RpcClient<typeof engineRequests, PushEvents>;
 
-/** Data root in a temporary folder with a space and a letter outside ASCII; stopped and removed after the test. */
-export function startHost(launch: TrainerLauncher = launchTrainerProcess, more: Partial<EngineHostOptions> = {}): EngineHost {
-  vi.stubEnv('PRELORA_DATA_DIR', path.join(temporaryFolder(), 'data'));
+/** Data root in a temporary folder with a space and a letter outside ASCII, or that of another host; stopped and removed after the test. */
+export function startHost(
+  launch: TrainerLauncher = launchTrainerProcess,
+  more: Partial<EngineHostOptions> = {},
+  dataRoot = path.join(temporaryFolder(), 'data'),
+): EngineHost {
+  vi.stubEnv('PRELORA_DATA_DIR', dataRoot);
   const host = new EngineHost({ kind: 'browser', launch, log: () => {}, ...more });
   onTestFinished(async () => {
     await host.close();

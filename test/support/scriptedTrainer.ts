@@ -20,10 +20,12 @@ export class ScriptedTrainer {
   readonly #tell: <K extends keyof TrainerEvents>(event: K, payload: TrainerEvents[K]) => void;
   readonly #exit: () => void;
   #store: RunStore | null = null;
+  #lastWords: string | null = null;
 
   constructor() {
     const [near, far] = portPair();
-    this.#near = { port: near, pid: process.pid };
+    const onClose = (listener: (reason: string) => void) => near.onClose((reason) => listener(this.#lastWords ?? reason));
+    this.#near = { port: { ...near, onClose }, pid: process.pid };
     this.#tell = (event, payload) => push<TrainerEvents, typeof event>(far, event, payload);
     this.#exit = () => far.close();
     const refuse = (): never => {
@@ -63,8 +65,9 @@ export class ScriptedTrainer {
     this.#exit();
   }
 
-  /** The trainer is gone without a word. */
-  die(): void {
+  /** The trainer is gone without a word of its own; the system may say why. */
+  die(reason: string | null = null): void {
+    this.#lastWords = reason;
     this.#store?.close();
     this.#exit();
   }
