@@ -154,7 +154,9 @@ describe.skipIf(!findChromium())('the page', () => {
     await page.getByLabel('τ', { exact: true }).fill('1.6');
     await page.keyboard.press('Enter');
     const { switchStep } = await page.evaluate(() => window.scripted.handlers.replay({ runId: 'flowers-a', settings: { tau: 1.6 } }));
-    await page.locator('.headline', { hasText: switchStep === null ? 'No switch' : `step ${switchStep.toLocaleString('en-US')}` }).waitFor();
+    await page
+      .locator('.headline', { hasText: switchStep === null ? 'No switch' : `step ${switchStep.toLocaleString('en-US')}` })
+      .waitFor();
     expect(await asked(page, 'run:edit')).toHaveLength(0);
   });
 
