@@ -64,8 +64,9 @@ describe.skipIf(!findChromium())('the page', () => {
     await handle.focus();
     await page.keyboard.press('ArrowUp');
     await page.getByText('τ 0.80 % → 0.81 %').waitFor();
+    // The draft's banner moves the charts, which are drawn by turns: hovering waits until the handle rests.
+    await handle.hover();
     const box = (await handle.boundingBox())!;
-    await page.mouse.move(box.x + 12, box.y + 12);
     await page.mouse.down();
     await page.mouse.move(box.x + 12, box.y - 30, { steps: 4 });
     await page.mouse.up();
