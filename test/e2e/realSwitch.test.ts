@@ -77,10 +77,10 @@ describe.skipIf(!findChromium())('the switch in manual mode', () => {
 
     await page.getByRole('link', { name: /^Live/ }).click();
     await page.getByRole('radio', { name: 'Off' }).click();
-    await expect
-      .poll(async () => (await readRecords(dir, 'events')).at(-1)?.detail)
-      .toMatchObject({ field: 'prelora.switching', to: 'off' });
-    const offAt = (await readStatus(dir))?.step ?? 0;
+    const newest = async () => (await readRecords(dir, 'events')).at(-1);
+    await expect.poll(async () => (await newest())?.detail).toMatchObject({ field: 'prelora.switching', to: 'off' });
+    // Of the event itself: the status file is a moment behind.
+    const offAt = (await newest())?.step ?? 0;
     await expect.poll(async () => (await readRecords(dir, 'snapshots')).at(-1)?.step, { timeout: 30_000 }).toBeGreaterThan(offAt + 40);
     expect((await readRecords(dir, 'events')).filter(({ kind, step }) => step > offAt && /^(ready|switch)/.test(kind))).toEqual([]);
     expect((await kinds()).filter((kind) => kind === 'switched')).toHaveLength(1);
