@@ -71,7 +71,7 @@ export class ActiveRun {
       this.#api.on('switch:proposed', (proposal) => proposal.runId === this.runId && this.#propose(proposal)),
       this.#api.on('trainer:exited', (exit) => exit.runId === this.runId && this.#exited(exit)),
       // Begun, ended or renamed, by whomever.
-      this.#api.on('runs:changed', ({ runIds }) => runIds.includes(this.runId) && void this.catchUp()),
+      this.#api.on('runs:changed', ({ runIds }) => runIds.includes(this.runId) && this.#catchUpAfter()),
     ];
     let wasLost = false;
     ends.push(
@@ -96,6 +96,12 @@ export class ActiveRun {
   catchUp(): Promise<void> {
     this.#askingState ??= this.#ask();
     return this.#askingState;
+  }
+
+  /** Catches up on a change: an answer that is on its way may have been read before it. */
+  #catchUpAfter(): void {
+    if (this.#askingState) void this.#askingState.then(() => !this.#isClosed && this.catchUp());
+    else void this.catchUp();
   }
 
   async #ask(): Promise<void> {

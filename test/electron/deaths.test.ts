@@ -123,7 +123,10 @@ describe.skipIf(why !== null)(`a run in the desktop app outlives${why ? ` (skipp
     const { dir } = await start();
     await passes(dir, IN_WARMUP);
     process.kill((await enginePid()) as number, 'SIGKILL');
-    await desktop.page.getByText(/The trainer ended unexpectedly|everything is kept/).first().waitFor(WAIT);
+    await desktop.page
+      .getByText(/The trainer ended unexpectedly|everything is kept/)
+      .first()
+      .waitFor(WAIT);
     await resumeByOneClick();
     await finished(dir);
     expect(await resumptions(dir)).toBe(1);
