@@ -227,6 +227,13 @@ it('asks again when the engine says that the run changed', async () => {
   await vi.waitFor(() => expect(api.asked.filter(({ name }) => name === 'run:state').length).toBe(before + 1));
 });
 
+it('asks once more when the run changed while the answer was on its way', async () => {
+  const before = api.asked.filter(({ name }) => name === 'run:state').length;
+  api.push('runs:changed', { runIds: ['r'] });
+  api.push('runs:changed', { runIds: ['r'] });
+  await vi.waitFor(() => expect(api.asked.filter(({ name }) => name === 'run:state').length).toBe(before + 2));
+});
+
 it('catches up after a lost connection', async () => {
   const before = api.asked.filter(({ name }) => name === 'run:state').length;
   api.connection('lost');
