@@ -100,7 +100,7 @@ export class ActiveRun {
 
   /** Catches up on a change: an answer that is on its way may have been read before it. */
   #catchUpAfter(): void {
-    if (this.#askingState) void this.#askingState.then(() => !this.#isClosed && this.catchUp());
+    if (this.#askingState) void this.#askingState.then(() => (this.#isClosed ? undefined : this.catchUp()));
     else void this.catchUp();
   }
 
