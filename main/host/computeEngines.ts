@@ -14,7 +14,7 @@ const WASM: ComputeEngine = {
   why: 'always there; one thread with SIMD',
   installed: null,
 };
-const PLAIN: ComputeEngine = { ...WASM, name: 'cpu', why: 'plain JavaScript, for tests' };
+const PLAIN: ComputeEngine = { ...WASM, name: 'cpu', why: 'always there; for tests, far slower than all others' };
 const ABSENT: ComputeEngine = { ...WASM, name: 'tensorflow', available: false, device: '', why: 'not installed yet' };
 const DEVICES: Record<EngineVariant, string> = { cpu: 'CPU', gpu: 'GPU or CPU' };
 
@@ -49,10 +49,10 @@ async function describeVariant(variant: EngineVariant): Promise<ComputeEngine[]>
   ];
 }
 
-/** Where it comes from, and why it is not used, or its steps are slower than they could be. */
+/** Why it is not used, or its steps are slower than they could be. Where it comes from stands in its manifest. */
 async function whyUsed(engine: InstalledEngine): Promise<string> {
-  const { variant, source } = engine.manifest;
-  if (findEngine()?.manifest.variant !== variant) return `${source}; not used while the GPU engine is there`;
+  const { variant } = engine.manifest;
+  if (findEngine()?.manifest.variant !== variant) return 'not used while the GPU engine is there';
   const why = variant === 'cpu' ? await whyNoKernels(engine) : null;
-  return why ? `${source}; no compute kernels of our own, so steps are slower: ${why}` : source;
+  return why ? `no compute kernels of our own, so steps are slower: ${why}` : 'the native engine is installed';
 }

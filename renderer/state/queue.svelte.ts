@@ -1,50 +1,42 @@
 /** The queue of runs as the engine tells it: read once, read again at every `queue:changed`. */
 import type { QueueState } from '../../main/protocol/queue.ts';
 import type { ArgOf } from '../../main/protocol/requests.ts';
-import { type Api, errorText } from '../api.ts';
+import type { Api } from '../api.ts';
+import { Answer } from './answer.svelte.ts';
 import type { Notices } from './notices.svelte.ts';
 
 export type QueueEntry = QueueState['entries'][number];
 export type QueueOrder = ArgOf<'queue:add'>['orders'][number];
 
 export class Queue {
-  #queue = $state.raw<QueueState | null>(null);
-  #problem = $state('');
   readonly #api: Api;
   readonly #notices: Notices;
+  readonly #answer: Answer<QueueState>;
 
   constructor(api: Api, notices: Notices) {
     this.#api = api;
     this.#notices = notices;
+    this.#answer = new Answer(() => api.request('queue:state', {}));
   }
 
   /** Loads and follows. Gives back an unsubscribe. */
   start(): () => void {
-    void this.load();
-    const ends = [this.#api.on('queue:changed', () => void this.load()), this.#api.on('runs:changed', () => void this.load())];
-    return () => {
-      for (const end of ends) end();
-    };
+    return this.#answer.follow(this.#api, ['queue:changed', 'runs:changed']);
   }
 
-  async load(): Promise<void> {
-    try {
-      this.#queue = await this.#api.request('queue:state', {});
-      this.#problem = '';
-    } catch (error) {
-      this.#problem = errorText(error);
-    }
+  load(): Promise<void> {
+    return this.#answer.load();
   }
 
   /** Null until it was read. */
   get all(): QueueState | null {
-    return this.#queue;
+    return this.#answer.value;
   }
   get problem(): string {
-    return this.#problem;
+    return this.#answer.problem;
   }
 
-  readonly entries = $derived(this.#queue?.entries ?? []);
+  readonly entries = $derived(this.all?.entries ?? []);
   readonly waiting = $derived(this.entries.filter(({ status }) => status === 'waiting'));
   /** Predicted seconds of all that waits; null when one of them is unknown. */
   readonly secondsWaiting = $derived.by(() => {

@@ -1,49 +1,44 @@
 /** The runs in the trash: read when they are looked at, kept fresh by `runs:changed`; one comes back, some go for good. */
 import type { TrashedRun } from '../../main/protocol/results.ts';
-import { type Api, errorText } from '../api.ts';
+import type { Api } from '../api.ts';
 import { formatBytes, formatCounted } from '../format.ts';
+import { Answer } from './answer.svelte.ts';
 import type { Notices } from './notices.svelte.ts';
 
 export class Trash {
-  #runs = $state.raw<readonly TrashedRun[] | null>(null);
-  #problem = $state('');
   #busy = $state(false);
   readonly #api: Api;
   readonly #notices: Notices;
+  readonly #answer: Answer<readonly TrashedRun[]>;
 
   constructor(api: Api, notices: Notices) {
     this.#api = api;
     this.#notices = notices;
+    this.#answer = new Answer(() => api.request('trash:list', {}));
   }
 
   /** Loads, and loads again whenever the engine says that runs changed. Gives back an unsubscribe. */
   start(): () => void {
-    void this.load();
-    return this.#api.on('runs:changed', () => void this.load());
+    return this.#answer.follow(this.#api, ['runs:changed']);
   }
 
-  async load(): Promise<void> {
-    try {
-      this.#runs = await this.#api.request('trash:list', {});
-      this.#problem = '';
-    } catch (error) {
-      this.#problem = errorText(error);
-    }
+  load(): Promise<void> {
+    return this.#answer.load();
   }
 
   /** Null until they have been read. */
   get runs(): readonly TrashedRun[] | null {
-    return this.#runs;
+    return this.#answer.value;
   }
   get problem(): string {
-    return this.#problem;
+    return this.#answer.problem;
   }
   get busy(): boolean {
     return this.#busy;
   }
-  readonly bytes = $derived((this.#runs ?? []).reduce((sum, { bytes }) => sum + bytes, 0));
+  readonly bytes = $derived((this.runs ?? []).reduce((sum, { bytes }) => sum + bytes, 0));
   /** Those that nobody writes. */
-  readonly removable = $derived((this.#runs ?? []).filter(({ blocked }) => blocked === null));
+  readonly removable = $derived((this.runs ?? []).filter(({ blocked }) => blocked === null));
 
   async restore({ folder, name }: TrashedRun): Promise<void> {
     await this.#do(() => this.#api.request('trash:restore', { folder }), `Restored ${name}.`);

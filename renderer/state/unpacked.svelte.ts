@@ -1,47 +1,42 @@
 /** What compressed shards left unpacked: read when it is looked at and whenever runs change, because one may be reading it. */
 import type { UnpackedSource } from '../../main/protocol/results.ts';
-import { type Api, errorText } from '../api.ts';
+import type { Api } from '../api.ts';
 import { formatBytes } from '../format.ts';
+import { Answer } from './answer.svelte.ts';
 import type { Notices } from './notices.svelte.ts';
 
 export class Unpacked {
-  #sources = $state.raw<readonly UnpackedSource[] | null>(null);
-  #problem = $state('');
   #busy = $state(false);
   readonly #api: Api;
   readonly #notices: Notices;
+  readonly #answer: Answer<readonly UnpackedSource[]>;
 
   constructor(api: Api, notices: Notices) {
     this.#api = api;
     this.#notices = notices;
+    this.#answer = new Answer(() => api.request('storage:unpacked', {}));
   }
 
   /** Gives back an unsubscribe. */
   start(): () => void {
-    void this.load();
-    return this.#api.on('runs:changed', () => void this.load());
+    return this.#answer.follow(this.#api, ['runs:changed']);
   }
 
-  async load(): Promise<void> {
-    try {
-      this.#sources = await this.#api.request('storage:unpacked', {});
-      this.#problem = '';
-    } catch (error) {
-      this.#problem = errorText(error);
-    }
+  load(): Promise<void> {
+    return this.#answer.load();
   }
 
   /** Null until they have been read. */
   get sources(): readonly UnpackedSource[] | null {
-    return this.#sources;
+    return this.#answer.value;
   }
   get problem(): string {
-    return this.#problem;
+    return this.#answer.problem;
   }
   get busy(): boolean {
     return this.#busy;
   }
-  readonly bytes = $derived((this.#sources ?? []).reduce((sum, { bytes }) => sum + bytes, 0));
+  readonly bytes = $derived((this.sources ?? []).reduce((sum, { bytes }) => sum + bytes, 0));
 
   async remove({ source }: UnpackedSource): Promise<void> {
     this.#busy = true;

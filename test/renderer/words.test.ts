@@ -70,8 +70,8 @@ it('the GPU is told with what its driver tells, and without what it does not', (
 });
 
 it('cuts a figure to a cell: no zero before the point, two figures, three decimals', () => {
-  const shown = [0.0214, 0.1, 0.6, 0.994, 0.996, 1.29, 41.2, 137, 23_105, 0, null, Number.POSITIVE_INFINITY].map(shortFigure);
-  expect(shown).toEqual(['.021', '.10', '.60', '.99', '1.0', '1.3', '41', '137', '2e4', '0.0', '–', '∞']);
+  const shown = [0.0214, 0.00002, 0.1, 0.6, 0.994, 0.996, 1.29, 41.2, 137, 23_105, 0, null, Number.POSITIVE_INFINITY].map(shortFigure);
+  expect(shown).toEqual(['.021', '≈0', '.10', '.60', '.99', '1.0', '1.3', '41', '137', '2e4', '0.0', '–', '∞']);
 });
 
 it('gives 24 layers a map that fits beside the figures at 1,440 pixels, and no cell under 24', () => {

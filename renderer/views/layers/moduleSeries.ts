@@ -46,6 +46,7 @@ export function shortFigure(value: number | null): string {
   if (value === null) return '–';
   if (!Number.isFinite(value)) return '∞';
   if (value >= 99.5) return value < 9999.5 ? String(Math.round(value)) : value.toExponential(0).replace('e+', 'e');
+  if (value > 0 && value < 0.0005) return '≈0';
   if (value <= 0 || value >= 0.995) return value.toPrecision(2);
   return value.toFixed(value < 0.0995 ? 3 : 2).slice(1);
 }
