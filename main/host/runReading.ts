@@ -8,7 +8,7 @@ import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
 import { RecordPieces } from '../protocol/recordPieces.ts';
 import type { EpochRecord, EventRecord } from '../protocol/records.ts';
 import { PhaseSummary, type RunFacts, type RunState, type RunSummary } from '../protocol/results.ts';
-import type { StatusFile } from '../protocol/run.ts';
+import { blankStatus, type StatusFile } from '../protocol/run.ts';
 import { listCheckpoints } from '../store/checkpointFolder.ts';
 import { folderBytes } from '../store/folderBytes.ts';
 import type { IsLive } from '../store/lineage.ts';
@@ -120,26 +120,8 @@ function told(status: StatusFile, dir: string, { name }: Annotations): StatusFil
 
 /** Stands for status.json before the first one is written. */
 function unwrittenStatus(runId: string, config: RunConfig): StatusFile {
-  return {
-    runId,
-    name: config.name,
-    status: 'created',
-    phase: 'full',
-    step: 0,
-    totalSteps: 0,
-    stepsPerEpoch: 0,
-    epoch: 0,
-    epochs: config.train.epochs,
-    segment: 0,
-    switchStep: null,
-    freezeStep: null,
-    trainableParameters: 0,
-    totalParameters: 0,
-    best: null,
-    backend: { name: config.engine.backend, version: '', device: '', why: '', compiled: false },
-    message: null,
-    updatedAt: new Date(0).toISOString(),
-  };
+  const backend = { name: config.engine.backend, version: '', device: '', why: '', compiled: false };
+  return blankStatus({ runId, name: config.name, epochs: config.train.epochs, backend });
 }
 
 /** What a state holds beside records. */

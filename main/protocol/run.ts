@@ -49,3 +49,28 @@ export const StatusFile = z.looseObject({
   updatedAt: z.string(),
 });
 export type StatusFile = z.output<typeof StatusFile>;
+
+/** The status of a run of which nothing is known but the `known`: before its first file is written, or where only snapshots are there. */
+export function blankStatus(known: Partial<StatusFile>): StatusFile {
+  return {
+    runId: '',
+    name: '',
+    status: 'created',
+    phase: 'full',
+    step: 0,
+    totalSteps: 0,
+    stepsPerEpoch: 0,
+    epoch: 0,
+    epochs: 0,
+    segment: 0,
+    switchStep: null,
+    freezeStep: null,
+    trainableParameters: 0,
+    totalParameters: 0,
+    best: null,
+    backend: { name: '', version: '', device: '', why: '', compiled: false },
+    message: null,
+    updatedAt: new Date(0).toISOString(),
+    ...known,
+  };
+}

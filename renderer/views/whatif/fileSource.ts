@@ -1,6 +1,6 @@
 /** Snapshots of a file as the charts look at a run: up to the last that was tested, since nothing else is known of it. */
 import type { FileReplay, ReplayResult, WhatIfSettings } from '../../../main/protocol/results.ts';
-import type { StatusFile } from '../../../main/protocol/run.ts';
+import { blankStatus } from '../../../main/protocol/run.ts';
 import type { PlotState } from '../../state/plots.svelte.ts';
 import type { RunRecords } from '../../state/records.ts';
 import { fullRange, type LiveSource } from '../live/source.ts';
@@ -12,7 +12,8 @@ export function fileSource(
 ): LiveSource {
   const { tau, zeta, normMetric } = { ...config.prelora, ...settings };
   const { axis, logLoss, logChange, smoothing } = plots;
-  const status = statusAt(windows.at(-1)?.step ?? lastStep);
+  const step = windows.at(-1)?.step ?? lastStep;
+  const status = blankStatus({ status: 'interrupted', step, totalSteps: step, stepsPerEpoch: 1 });
   return {
     records,
     status,
@@ -33,29 +34,5 @@ export function fileSource(
     logChange,
     smoothing,
     curves: new Set(),
-  };
-}
-
-/** A stand-in for the status of a run in the Full phase. */
-function statusAt(step: number): StatusFile {
-  return {
-    runId: '',
-    name: '',
-    status: 'interrupted',
-    phase: 'full',
-    step,
-    totalSteps: step,
-    stepsPerEpoch: 1,
-    epoch: 0,
-    epochs: 0,
-    segment: 0,
-    switchStep: null,
-    freezeStep: null,
-    trainableParameters: 0,
-    totalParameters: 0,
-    best: null,
-    backend: { name: '', version: '', device: '', why: '', compiled: false },
-    message: null,
-    updatedAt: '',
   };
 }
