@@ -19,6 +19,16 @@ export function runsHandlers(session: Session): Pick<EngineHandlers, Extract<key
     const live = host.liveRun(runId)?.status;
     return live ? { ...live, runId, name: status.name } : status;
   };
+  /** What `read` gives of a run's folder. A run that went away meanwhile, into the trash for one, is `not-found` as one that never was. */
+  const readOf = async <T>(runId: string, read: (dir: string) => Promise<T>): Promise<T> => {
+    const dir = await catalog.find(runId);
+    try {
+      return await read(dir);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') await catalog.find(runId);
+      throw error;
+    }
+  };
   return {
     async 'runs:list'() {
       const runs = await catalog.list();
@@ -45,8 +55,10 @@ export function runsHandlers(session: Session): Pick<EngineHandlers, Extract<key
       changed(runId);
     },
     async 'run:state'({ runId }) {
-      const tail = new RunTail(await catalog.find(runId));
-      const { state, pieces } = await readRunState(runId, tail);
+      const { tail, state, pieces } = await readOf(runId, async (dir) => {
+        const tail = new RunTail(dir);
+        return { tail, ...(await readRunState(runId, tail)) };
+      });
       const status = toldStatus(runId, state.summary);
       // What was written while we read comes with the first frame: the tail stands exactly where reading ended.
       const sequence = session.subscribe(runId, { tail, status, pieces });
@@ -56,7 +68,7 @@ export function runsHandlers(session: Session): Pick<EngineHandlers, Extract<key
       return session.takePiece(runId, piece);
     },
     async 'run:facts'({ runId }) {
-      const facts = await readRunFacts(runId, await catalog.find(runId));
+      const facts = await readOf(runId, (dir) => readRunFacts(runId, dir));
       const status = toldStatus(runId, facts.summary);
       return { ...facts, summary: { ...facts.summary, status }, phases: phasesOf(status) };
     },

@@ -190,4 +190,22 @@ describe('the page', () => {
     await page.request('trash:delete', { folders: ['held'] });
     expect(told).toEqual([[runId]]);
   });
+
+  it('is told that there is no such run, and nothing worse, where the run goes to the trash while it is read', async () => {
+    const host = startHost();
+    const page = connectPage(host);
+    const dir = addOldRun(host.catalog.root, 'going');
+    const [{ runId = '' } = {}] = await page.request('runs:list', {});
+    const away = path.join(path.dirname(host.catalog.root), 'away');
+    const codes = new Set<string>();
+    for (let turns = 0; turns < 60; turns++) {
+      const asked = ['run:state', 'run:facts'] as const;
+      const answers = asked.map((name) => page.request(name, { runId }).catch(({ code }: { code: string }) => codes.add(code)));
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+      renameSync(dir, away);
+      await Promise.all(answers);
+      renameSync(away, dir);
+    }
+    expect([...codes]).toEqual(['not-found']);
+  });
 });

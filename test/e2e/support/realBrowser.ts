@@ -125,8 +125,9 @@ async function ended(child: ChildProcess | undefined): Promise<void> {
 /** What a panel's table shows, as full values: turns the panel over if it shows its chart. */
 export async function tableOf(page: Page, title: string): Promise<string[][]> {
   const button = page.getByRole('button', { name: `${title}: table` });
-  if (await button.isVisible()) await button.click();
   const region = page.getByRole('region', { name: `${title}, table` });
+  await button.or(region).waitFor();
+  if (await button.isVisible()) await button.click();
   await region.waitFor();
   return region.locator('tbody tr').evaluateAll((rows) => rows.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.title)));
 }
