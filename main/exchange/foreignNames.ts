@@ -103,7 +103,15 @@ export function toNative(values: Float32Array, { turn, third, shape }: ForeignPl
   return transpose(own, own.length / inputs, inputs);
 }
 
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
+/** Values of one parameter of ours as they lie there; where q, k and v are stacked, its third of the rows. */
+export function toForeign(values: Float32Array, { turn, third, shape }: ForeignPlace, model: ModelShape): Float32Array {
+  if (turn === 'patch') return patchToForeign(values, model);
+  if (turn === 'none') return values;
+  const outputs = (shape[0] as number) / (third === null ? 1 : 3);
+  return transpose(values, values.length / outputs, outputs);
+}
+
+export function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
   const turned = new Float32Array(values.length);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) turned[column * rows + row] = values[row * columns + column] as number;
@@ -111,17 +119,27 @@ function transpose(values: Float32Array, rows: number, columns: number): Float32
   return turned;
 }
 
-/** conv[d][k][y][x] is our row (y·P + x)·K + k, column d. */
 function patchToNative(kernel: Float32Array, model: ModelShape): Float32Array {
-  const { embedDim, inChannels, patchSize } = model;
   const native = new Float32Array(kernel.length);
   let at = 0;
+  for (const from of patchOrder(model)) native[from] = kernel[at++] as number;
+  return native;
+}
+
+function patchToForeign(native: Float32Array, model: ModelShape): Float32Array {
+  const kernel = new Float32Array(native.length);
+  let at = 0;
+  for (const from of patchOrder(model)) kernel[at++] = native[from] as number;
+  return kernel;
+}
+
+/** Where our values lie, in the order of the kernel: conv[d][k][y][x] is our row (y·P + x)·K + k, column d. */
+function* patchOrder({ embedDim, inChannels, patchSize }: ModelShape): Generator<number> {
   for (let d = 0; d < embedDim; d++) {
     for (let k = 0; k < inChannels; k++) {
-      for (let pixel = 0; pixel < patchSize ** 2; pixel++) native[(pixel * inChannels + k) * embedDim + d] = kernel[at++] as number;
+      for (let pixel = 0; pixel < patchSize ** 2; pixel++) yield (pixel * inChannels + k) * embedDim + d;
     }
   }
-  return native;
 }
 
 /** Which vocabulary these names are of, or null when they are of no ViT that we know. */
