@@ -1,6 +1,6 @@
 /** Single images beside the training stream: one sample to look at, and one picture of the user's to classify. */
 
-import { evalGeometry } from '../core/evalGeometry.ts';
+import { type EvalGeometry, evalGeometry } from '../core/evalGeometry.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { resizeAndCrop } from './crop.ts';
@@ -45,11 +45,19 @@ export async function preprocessImage(picture: string | Uint8Array, config: Pick
 
 /** [1, tokens − 1, P·P·K]: a decoded image with the evaluation preprocessing of the run; its channels must fit the model's or convert. */
 export function imageToPatches(image: RawImage, { model, data }: Pick<ResolvedConfig, 'model' | 'data'>): Float32Array {
-  const { imageSize, patchSize, inChannels: channels } = model;
-  const square = toChannels(resizeAndCrop(image, evalGeometry(imageSize, data.crop)), channels);
+  return pixelsFor(image, model, { geometry: evalGeometry(model.imageSize, data.crop), mean: data.mean, std: data.std });
+}
+
+/** The same with geometry, mean and deviation from elsewhere; the crop must have the model's image size. */
+export function pixelsFor(
+  image: RawImage,
+  { imageSize, patchSize, inChannels: channels }: Pick<ResolvedConfig['model'], 'imageSize' | 'patchSize' | 'inChannels'>,
+  { geometry, mean, std }: { geometry: EvalGeometry; mean: readonly number[]; std: readonly number[] },
+): Float32Array {
+  const square = toChannels(resizeAndCrop(image, geometry), channels);
   const layout = { imageSize, patchSize, channels };
   const patches = new Float32Array(valuesPerImage(layout));
-  writePatches(square, layout, normalizationTable(data.mean, data.std), patches, 0);
+  writePatches(square, layout, normalizationTable(mean, std), patches, 0);
   return patches;
 }
 

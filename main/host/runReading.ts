@@ -2,7 +2,7 @@
  * What the page shows of a run, read from its folder: a row of the runs table, and everything for the run's own screens. Works for runs of
  * any process, running or not; a folder that cannot be read fully keeps its row, with the reason.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
 import { RecordPieces } from '../protocol/recordPieces.ts';
@@ -10,10 +10,11 @@ import type { EpochRecord, EventRecord } from '../protocol/records.ts';
 import { PhaseSummary, type RunFacts, type RunState, type RunSummary } from '../protocol/results.ts';
 import { blankStatus, type StatusFile } from '../protocol/run.ts';
 import { listCheckpoints } from '../store/checkpointFolder.ts';
+import { readDataReport } from '../store/dataReport.ts';
 import { folderBytes } from '../store/folderBytes.ts';
 import type { IsLive } from '../store/lineage.ts';
 import { lockHolder } from '../store/lock.ts';
-import { DATA_REPORT_FILE, readConfig, readLineage, readRanks, readRecords, readStatus } from '../store/runFolder.ts';
+import { readConfig, readLineage, readRanks, readRecords, readStatus } from '../store/runFolder.ts';
 import { currentConfig } from './currentConfig.ts';
 import { type Annotations, readAnnotations } from './runCatalog.ts';
 import type { NewRecords, RunTail } from './runTail.ts';
@@ -133,7 +134,7 @@ export async function readRunFacts(runId: string, dir: string): Promise<Omit<Run
     summary,
     ranks: await readRanks(dir),
     checkpoints: checkpoints.filter(isLive).map(({ step, phase, pinned, bytes }) => ({ step, phase, pinned: pinned !== null, bytes })),
-    classNames: await readClassNames(dir),
+    classNames: (await readDataReport(dir)).classNames,
   };
 }
 
@@ -175,17 +176,6 @@ function split(records: NewRecords, isLive: IsLive): Pick<RunState, 'epochs' | '
 
 function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
-}
-
-/** From data-report.json, when it names them. */
-async function readClassNames(dir: string): Promise<string[]> {
-  try {
-    const report: unknown = JSON.parse(await readFile(path.join(dir, DATA_REPORT_FILE), 'utf8'));
-    const { classNames } = (report ?? {}) as { classNames?: unknown };
-    return Array.isArray(classNames) ? classNames.map(String) : [];
-  } catch {
-    return [];
-  }
 }
 
 async function changedAt(dir: string): Promise<string> {

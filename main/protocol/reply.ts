@@ -36,6 +36,7 @@ export const EXIT_STATUS = {
   'checkpoint-damaged': 5,
   'run-damaged': 5,
   'trainer-exited': 5,
+  'export-mismatch': 5,
   internal: 5,
   interrupted: 130,
 } as const;

@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it, test } from 'vitest';
-import { difference, mergeCheckpoint, mergedFolder } from '../../main/host/mergeCheckpoint.ts';
+import { difference } from '../../main/host/compareLogits.ts';
+import { mergeCheckpoint, mergedFolder } from '../../main/host/mergeCheckpoint.ts';
 import { mergeAdapters } from '../../main/lora/merge.ts';
 import { loadCheckpoint } from '../../main/store/checkpointReading.ts';
 import { readConfig } from '../../main/store/runFolder.ts';

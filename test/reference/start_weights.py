@@ -4,46 +4,18 @@ Printed with transformers, timm and torch as installed beside the benchmark (/op
     /opt/peer/bin/python test/reference/start_weights.py test/reference/start_weights
 """
 
-import importlib.abc
-import importlib.machinery
 import json
 import sys
-import types
 from pathlib import Path
 
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
 
-class Anything(type):
-    """A class that has every attribute."""
-
-    def __getattr__(cls, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return name
-
-
-class WithoutTorchvision(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """timm's import asks for torchvision, which its ViT does not use: empty classes under those names."""
-
-    def find_spec(self, name, path, target=None):
-        return importlib.machinery.ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "torchvision" else None
-
-    def create_module(self, spec):
-        module = types.ModuleType(spec.name)
-        module.__path__ = []
-        module.__getattr__ = lambda attribute: Anything(attribute, (), {})
-        return module
-
-    def exec_module(self, module):
-        pass
-
-
-import torch  # noqa: E402
-import transformers  # noqa: E402
-from safetensors.torch import load_file, save_file  # noqa: E402
+import without_torchvision  # noqa: F401
+import timm
 
 ViTConfig, ViTForImageClassification = transformers.ViTConfig, transformers.ViTForImageClassification
-sys.meta_path.append(WithoutTorchvision())
-import timm  # noqa: E402
 
 OUT = Path(sys.argv[1])
 torch.manual_seed(7)

@@ -1,0 +1,74 @@
+/** `prelora export`: a checkpoint as a folder for Hugging Face, PEFT or timm, and the proof that it computes the same. */
+import path from 'node:path';
+import { exportCheckpoint } from '../host/exportCheckpoint.ts';
+import { ExportFormat, type ExportReport, ExportSettings } from '../protocol/exports.ts';
+import { EXIT_STATUS, PreloraError } from '../protocol/reply.ts';
+import { readConfig } from '../store/runFolder.ts';
+import { readArguments } from './arguments.ts';
+import { readCheckpoint } from './evaluate.ts';
+import { type CommandIo, printJson } from './io.ts';
+import { inNativeEnvironment } from './train.ts';
+
+export const EXPORT_USAGE =
+  'prelora export RUN --to hf|peft|timm --out DIR [--checkpoint last|best|STEP] [--verify] [--names both|classic|renamed] [--with-merged] [--weights evaluated|trained|average] [--force] [--json]';
+
+/** Exit status 0, or 5 with code `export-mismatch` when the folder does not hold what was exported. */
+export async function exportCommand(args: string[], io: CommandIo): Promise<number> {
+  const options = {
+    to: { type: 'string' },
+    out: { type: 'string' },
+    checkpoint: { type: 'string', default: 'best' },
+    names: { type: 'string' },
+    weights: { type: 'string' },
+    'with-merged': { type: 'boolean' },
+    verify: { type: 'boolean' },
+    force: { type: 'boolean' },
+    json: { type: 'boolean' },
+  } as const;
+  const { values, positionals } = readArguments(args, options, EXPORT_USAGE, [1, 1]);
+  const dir = positionals[0] as string;
+  if (values.out === undefined) throw new PreloraError('bad-arguments', '--out: must be given', 'out');
+  const settings = readSettings(values);
+  const again = await inNativeEnvironment((await readConfig(dir)).engine, ['export', ...args], io);
+  if (again !== null) return again;
+  const say = (message: string): void => void io.stderr.write(`${message}\n`);
+  const report = await exportCheckpoint({ dir, checkpoint: settings.checkpoint, out: path.resolve(values.out), settings, say });
+  return tell(report, values.json === true, io);
+}
+
+interface Values {
+  to?: string | undefined;
+  names?: string | undefined;
+  weights?: string | undefined;
+  checkpoint: string;
+  'with-merged'?: boolean | undefined;
+  verify?: boolean | undefined;
+  force?: boolean | undefined;
+}
+
+/** Throws `bad-arguments` naming the option. */
+function readSettings({ to, names, weights, checkpoint, 'with-merged': withMerged, verify, force }: Values): ExportSettings {
+  if (to === undefined || !ExportFormat.safeParse(to).success) {
+    throw new PreloraError('bad-arguments', `--to ${to ?? 'is missing'}: only ${ExportFormat.options.join(', ')} (fp32)`, 'to');
+  }
+  const given = { format: to, names, weights, checkpoint: readCheckpoint(checkpoint), withMerged, verify: verify ?? false, force };
+  const parsed = ExportSettings.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new PreloraError('bad-arguments', `--${String(issue?.path[0])}: ${issue?.message}`, String(issue?.path[0]));
+}
+
+function tell(report: ExportReport, json: boolean, io: CommandIo): number {
+  const { checks, files, folder, step, phase, status } = report;
+  if (json) printJson(io, report);
+  else {
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    const marks = { passed: '✓', failed: '✗', notRun: '–' };
+    for (const { id, what, detail, status: own } of checks) io.stdout.write(`${marks[own]} ${id} ${what}: ${detail}\n`);
+    io.stdout.write(`step ${step} (${phase}), ${files.length} files, ${(bytes / 2 ** 20).toFixed(1)} MiB: ${folder}\n`);
+  }
+  if (status !== 'failed') return 0;
+  const failed = checks.filter((check) => check.status === 'failed').map(({ id, detail }) => `${id}: ${detail}`);
+  io.stderr.write(`prelora: export-mismatch: ${failed.join('; ')}; the folder is kept as ${folder}\n`);
+  return EXIT_STATUS['export-mismatch'];
+}

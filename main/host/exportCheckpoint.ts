@@ -1,0 +1,198 @@
+/**
+ * A checkpoint as a folder for Hugging Face, PEFT or timm, checked before it gets its name (formats.md sections 3 to 5, 13, 14): written
+ * beside, read back, compared with what the engine computes, renamed. A folder that failed keeps `.unverified` in its name. The run stays
+ * as it is.
+ */
+import { mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import path from 'node:path';
+import { type ExportContent, type ExportSource, joinContents, jsonText } from '../exchange/exportSource.ts';
+import { hfFolder } from '../exchange/hfFolder.ts';
+import { gaps, modelCard, snippet } from '../exchange/modelCard.ts';
+import { peftAdapter } from '../exchange/peftAdapter.ts';
+import { preprocessingOf } from '../exchange/preprocessing.ts';
+import type { ReadExport } from '../exchange/readExport.ts';
+import { TIMM_EPS, timmFolder } from '../exchange/timmFolder.ts';
+import { verifyFolder } from '../exchange/verifyFolder.ts';
+import { contentBytes, writeContent } from '../exchange/writeContent.ts';
+import type { ExportCheck, ExportedFile, ExportFormat, ExportReport, ExportSettings } from '../protocol/exports.ts';
+import { PreloraError } from '../protocol/reply.ts';
+import { renameWithRetries, syncFolder, writeFileAtomically } from '../store/atomicFile.ts';
+import { diskFault, systemCode } from '../store/diskFault.ts';
+import { type CheckpointAt, type RestoredCheckpoint, restoreAt } from './evaluateCheckpoint.ts';
+import { comparedTensors, exportedCheckpoint } from './exportedCheckpoint.ts';
+import { compareComputed, comparePixels } from './verifyComputing.ts';
+
+export const REPORT_FILE = 'prelora.json';
+/** For file systems that count in blocks, and what lies beside. */
+const SPACE_FACTOR = 1.1;
+
+/** Parts of an export that are checked each by itself, by their folder below it. */
+const PARTS: Record<ExportFormat, (settings: ExportSettings) => readonly (readonly [folder: string, format: ExportFormat])[]> = {
+  hf: () => [['', 'hf']],
+  timm: () => [['', 'timm']],
+  peft: ({ withMerged }) => [['', 'peft'], ...(withMerged ? [['merged', 'hf'] as const] : [])],
+};
+
+/**
+ * Writes `out` and says what the checks found. Throws `bad-arguments` for what the format cannot hold or a place that is taken, `disk-full`,
+ * `not-writable`, `not-found` or `checkpoint-damaged`; then nothing is left.
+ */
+export async function exportCheckpoint({
+  out,
+  settings,
+  ...at
+}: CheckpointAt & { out: string; settings: ExportSettings }): Promise<ExportReport> {
+  await checkPlace(out, settings.force);
+  const restored = await restoreAt(at);
+  const source = await exportedCheckpoint(at.dir, restored, settings);
+  const content = contentOf(source, settings);
+  const beside = `${out}.tmp`;
+  await rm(beside, { recursive: true, force: true });
+  try {
+    await makeRoom(beside, content);
+    const files = await writeContent(beside, content);
+    const checks = await verify({ folder: beside, files, source, restored, settings });
+    const status = verdictOf(checks);
+    const folder = status === 'failed' ? `${out}.unverified` : out;
+    const report = reportOf({ source, settings, files, checks, folder, status });
+    await writeFileAtomically(path.join(beside, REPORT_FILE), jsonText(storedReport(source, report, settings)));
+    await putInPlace(beside, folder);
+    return report;
+  } catch (error) {
+    await rm(beside, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** An empty folder is as good as none. */
+async function checkPlace(out: string, force: boolean): Promise<void> {
+  const names = await readdir(out).catch((error) => {
+    if (systemCode(error) === 'ENOENT') return [];
+    if (systemCode(error) === 'ENOTDIR') return ['a file'];
+    throw diskFault(error, out);
+  });
+  if (names.length > 0 && !force)
+    throw new PreloraError('bad-arguments', `${out} exists; choose another place, or replace it (--force)`, 'out');
+}
+
+function contentOf(source: ExportSource, settings: ExportSettings): ExportContent {
+  const { format, names, withMerged } = settings;
+  const card = (kind: Parameters<typeof modelCard>[1]): ExportContent => ({
+    texts: new Map([['README.md', modelCard(source, kind, names)]]),
+    tensors: new Map(),
+  });
+  if (format === 'hf') return joinContents(['', hfFolder(source, source.merged)], ['', card('hf')]);
+  if (format === 'timm') return joinContents(['', timmFolder(source)], ['', card('timm')]);
+  const merged = withMerged
+    ? ([
+        ['merged', hfFolder(source, source.merged)],
+        ['merged', card('hf')],
+      ] as const)
+    : [];
+  return joinContents(
+    ['base', hfFolder(source, source.parameters)],
+    ['base', card('base')],
+    ['adapter', peftAdapter(source, names)],
+    ['adapter', card('peft')],
+    ...merged,
+  );
+}
+
+/** Makes the folder. Throws `disk-full` before anything is written when it would not fit. */
+async function makeRoom(folder: string, content: ExportContent): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    const needed = SPACE_FACTOR * contentBytes(content);
+    const { bavail, bsize } = await statfs(folder);
+    if (bavail * bsize >= needed) return;
+    const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
+    throw new PreloraError('disk-full', `${folder}: needs ${mebibytes(needed)} MiB, ${mebibytes(bavail * bsize)} MiB are free`);
+  } catch (error) {
+    throw diskFault(error, folder);
+  }
+}
+
+interface ToVerify {
+  folder: string;
+  files: readonly ExportedFile[];
+  source: ExportSource;
+  restored: RestoredCheckpoint;
+  settings: ExportSettings;
+}
+
+async function verify({ folder, files, source, restored, settings }: ToVerify): Promise<ExportCheck[]> {
+  const all: ExportCheck[] = [];
+  const { model } = source.config;
+  // A timm folder has no place for another epsilon than timm's: whether that is good enough only logits tell.
+  const mustCompute = settings.format === 'timm' && model.layerNormEps !== TIMM_EPS;
+  for (const [below, format] of PARTS[settings.format](settings)) {
+    const own = files.filter(({ name }) => below === '' || name.startsWith(`${below}/`));
+    const relative = own.map((file) => ({ ...file, name: below === '' ? file.name : file.name.slice(below.length + 1) }));
+    const { checks, read } = await verifyFolder(path.join(folder, below), format, source, relative);
+    if (read && (settings.verify || mustCompute)) checks.push(...(await compute(restored, settings, read)));
+    all.push(...checks.map((check) => ({ ...check, what: below === '' ? check.what : `${below}/: ${check.what}` })));
+  }
+  if (mustCompute && all.some(({ id, status }) => id === 'V4' && status === 'failed')) {
+    const rule = `layerNormEps ${model.layerNormEps} cannot be written in a timm folder; use --to hf or onnx`;
+    throw new PreloraError('bad-arguments', rule, 'model.layerNormEps');
+  }
+  return all;
+}
+
+async function compute(restored: RestoredCheckpoint, { weights }: ExportSettings, read: ReadExport): Promise<ExportCheck[]> {
+  const trained = comparedTensors(restored.tensors, weights);
+  return [await compareComputed(restored, trained, read), await comparePixels(restored.state.config, read.preprocessing)];
+}
+
+function verdictOf(checks: readonly ExportCheck[]): ExportReport['status'] {
+  if (checks.some(({ status }) => status === 'failed')) return 'failed';
+  const isWhole = ['V4', 'V5'].every((id) => checks.some((check) => check.id === id && check.status === 'passed'));
+  return isWhole ? 'passed' : 'partial';
+}
+
+type Written = Pick<ExportReport, 'files' | 'checks' | 'folder' | 'status'> & { source: ExportSource; settings: ExportSettings };
+
+function reportOf({ source, settings, files, checks, folder, status }: Written): ExportReport {
+  const { format, names } = settings;
+  const { step, epoch, phase } = source.checkpoint;
+  const code = snippet(source, format, names);
+  return { format, folder, step, epoch, phase, status, checks, files, snippet: code, notes: gaps(source, format, names) };
+}
+
+/** What lies in the folder as prelora.json (formats.md section 13). */
+function storedReport(source: ExportSource, report: ExportReport, { names }: ExportSettings): Record<string, unknown> {
+  const { format, files, status, checks } = report;
+  return {
+    schema: 1,
+    format,
+    names: format === 'peft' ? names : format === 'hf' ? 'classic' : format,
+    run: source.run,
+    checkpoint: source.checkpoint,
+    // Where its start weights lay is no business of whoever gets the folder.
+    model: { ...source.config.model, startFrom: null },
+    classes: source.classes,
+    preprocessing: preprocessingOf(source.config),
+    adapters: Object.fromEntries(source.adapters),
+    files,
+    verify: { status, checks },
+  };
+}
+
+/** What lies at `folder` is moved aside until the new one stands, then removed. */
+async function putInPlace(beside: string, folder: string): Promise<void> {
+  const aside = `${folder}.old`;
+  await rm(aside, { recursive: true, force: true });
+  const isTaken = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  if (isTaken) await renameWithRetries(folder, aside);
+  try {
+    await renameWithRetries(beside, folder);
+  } catch (error) {
+    if (isTaken) await rename(aside, folder);
+    throw error;
+  }
+  await syncFolder(path.dirname(folder));
+  await rm(aside, { recursive: true, force: true });
+}
