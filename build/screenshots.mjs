@@ -60,6 +60,7 @@ const SCREENS = [
   { name: 'evaluate', route: '#/run/flowers-b/evaluate', act: evaluateAndTry },
   { name: 'evaluate-images', route: '#/run/flowers-b/evaluate', act: evaluateAndRead },
   { name: 'export', route: '#/run/flowers-b/export' },
+  { name: 'export-written', route: '#/run/flowers-a/export', act: click('Export and verify') },
   { name: 'config', route: '#/run/flowers-b/config' },
   { name: 'new-run', route: '#/new' },
   { name: 'compare', route: '#/compare/flowers-a,flowers-a-seed4,flowers-full' },

@@ -1,4 +1,6 @@
 /** The shell's own operations: dialogs, and what only a desktop can show. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { dialog, Notification, type OpenDialogOptions, shell } from 'electron';
 import { PreloraError } from '../main/protocol/reply.ts';
 import type { HandlersOf, ResultOf, shellRequests } from '../main/protocol/requests.ts';
@@ -33,6 +35,12 @@ export function shellHandlers({ window, engine, settings, power }: ServedParts):
       if (!run) throw new PreloraError('not-found', `run ${runId}: no such run`, 'runId');
       // A run's folder is below the data root; the page only ever names its id.
       shell.showItemInFolder(run.dir);
+    },
+    async 'shell:showExport'({ folder }) {
+      const report = path.join(folder, 'prelora.json');
+      // The page may name any path: only what is an export is shown, and showing opens nothing.
+      if (!path.isAbsolute(folder) || !existsSync(report)) throw new PreloraError('not-found', `${folder}: there is no export`, 'folder');
+      shell.showItemInFolder(report);
     },
     'shell:preferences': async () => ({ preferences: settings.preferences, canNotify: Notification.isSupported() }),
     async 'shell:setPreferences'({ preferences }) {

@@ -5,6 +5,7 @@ import { computeHandlers } from './computeHandlers.ts';
 import { configHandlers } from './configHandlers.ts';
 import { controlHandlers } from './controlHandlers.ts';
 import { dataHandlers } from './dataHandlers.ts';
+import { exportHandlers } from './exportHandlers.ts';
 import { queueHandlers } from './queueHandlers.ts';
 import { runsHandlers } from './runsHandlers.ts';
 import { scoreHandlers } from './scoreHandlers.ts';
@@ -25,6 +26,7 @@ export function engineHandlers(session: Session): EngineHandlers {
     ...configHandlers(host),
     ...dataHandlers(),
     ...controlHandlers(host),
+    ...exportHandlers(host),
     ...queueHandlers(host),
     ...switchHandlers(host),
     ...storageHandlers(host),

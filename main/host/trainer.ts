@@ -11,6 +11,7 @@ import type { TrainingRun } from '../train/loop.ts';
 import type { RunListener } from '../train/recorder.ts';
 import { resumeRun, type StartRunOptions, startRun } from '../train/startRun.ts';
 import { evaluateCheckpoint, predictWithCheckpoint } from './evaluateCheckpoint.ts';
+import { exportCheckpoint } from './exportCheckpoint.ts';
 import { measurePhase } from './measurePhase.ts';
 import { mergeCheckpoint } from './mergeCheckpoint.ts';
 import type { Port } from './port.ts';
@@ -59,6 +60,7 @@ export function serveTrainer(port: Port, exit: () => void): void {
     predictCheckpoint: ({ dir, checkpoint, patches }) => predictWithCheckpoint(dir, checkpoint, patches),
     mergeCheckpoint: ({ dir, checkpoint, folder }) =>
       mergeCheckpoint({ dir, checkpoint, folder, say: (message) => tell('said', { message }) }),
+    exportCheckpoint: (asked) => exportCheckpoint({ ...asked, say: (message) => tell('said', { message }) }),
     measurePhase: (options) => measurePhase(options),
   };
   serveRequests(port, trainerRequests, handlers, (where, error) => console.error(`trainer: ${where}:`, error));

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { type ResolvedConfig, RunConfig } from '../protocol/config.ts';
+import { ExportReport, ExportSettings } from '../protocol/exports.ts';
 import { CheckpointName, EvaluationScores, MergeReport } from '../protocol/results.ts';
 import { Phase, type StatusFile } from '../protocol/run.ts';
 import type { RunCommand } from '../train/commands.ts';
@@ -31,6 +32,8 @@ export const trainerRequests = {
   },
   /** Merges a checkpoint's adapters into `folder` and compares the outputs. */
   mergeCheckpoint: { arg: Place.extend({ folder: z.string() }), result: MergeReport },
+  /** Writes a checkpoint as another program's folder at `out`, and checks it. */
+  exportCheckpoint: { arg: Place.extend({ out: z.string(), settings: ExportSettings }), result: ExportReport },
   /** Trains `steps` updates of a phase on noise in memory only, and times them. */
   measurePhase: {
     arg: z.object({

@@ -55,3 +55,10 @@ export const ExportReport = z.object({
   notes: z.array(z.string()),
 });
 export type ExportReport = z.output<typeof ExportReport>;
+
+/** An export that lies in the run's folder, by its prelora.json. */
+export const StoredExport = ExportReport.pick({ format: true, folder: true, step: true, phase: true, status: true }).extend({
+  /** Of all its files. */
+  bytes: z.number(),
+});
+export type StoredExport = z.output<typeof StoredExport>;

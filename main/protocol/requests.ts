@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { Comparison } from './comparison.ts';
 import { RunConfig } from './config.ts';
 import { EngineVariant } from './engine.ts';
+import { ExportReport, ExportSettings, StoredExport } from './exports.ts';
 import { QueueFallback, QueueState } from './queue.ts';
 import { RecordPiece } from './recordPieces.ts';
 import {
@@ -259,6 +260,17 @@ export const engineRequests = {
     arg: z.strictObject({ runId: RunId, checkpoint: CheckpointName.default('last') }),
     result: MergeReport,
   },
+  /**
+   * Writes a checkpoint as a folder for another program and checks it. `folder` is where, absolute; null is the run's own folder, where an
+   * earlier one of that format and step is replaced. A check that fails is told in the report. Throws `bad-arguments` for a place that is
+   * taken or a checkpoint that the format cannot hold, `disk-full`, `not-writable`.
+   */
+  'run:export': {
+    arg: z.strictObject({ runId: RunId, folder: z.string().min(1).max(4000).nullable().default(null), settings: ExportSettings }),
+    result: ExportReport,
+  },
+  /** The exports that lie in the run's own folder, newest step first. */
+  'run:exports': { arg: runOnly, result: z.array(StoredExport) },
   /** Pictures of validation images, in the order asked for; one that cannot be read is left out. */
   'data:images': {
     arg: z.strictObject({ runId: RunId, indices: z.array(z.number().int().min(0)).min(1).max(60) }),
@@ -288,6 +300,8 @@ export const shellRequests = {
     result: z.object({ path: z.string().nullable() }),
   },
   'shell:showFolder': { arg: runOnly, result: z.void() },
+  /** A folder that holds an export. */
+  'shell:showExport': { arg: z.strictObject({ folder: z.string().min(1).max(4000) }), result: z.void() },
   /** The shell's own preferences, and whether this system shows notifications at all. */
   'shell:preferences': { arg: z.strictObject({}), result: z.object({ preferences: ShellPreferences, canNotify: z.boolean() }) },
   /** Keeps all of them. */

@@ -143,6 +143,24 @@ const SCENES: Record<string, Scene> = {
     },
   },
   Export: { route: '#/run/flowers-b/export' },
+  'Export, written': {
+    route: '#/run/flowers-a/export',
+    act: async (page) => {
+      await page.getByText('PEFT adapter').click();
+      await page.getByRole('button', { name: 'Export and verify' }).click();
+      await page.getByText('Everything that was read back is what was exported.').waitFor();
+      await page.getByText('5 files', { exact: true }).click();
+    },
+  },
+  'Export, failed': {
+    route: '#/run/flowers-a/export',
+    scenario: 'desktop',
+    act: async (page) => {
+      await page.evaluate(() => window.scripted.exports.judge('failed'));
+      await page.getByRole('button', { name: 'Export and verify' }).click();
+      await page.getByText('The folder is not what was exported; do not use it.').waitFor();
+    },
+  },
   'Export, merged': {
     route: '#/run/flowers-a/export',
     act: async (page) => {

@@ -219,6 +219,50 @@ describe.skipIf(!findChromium())('the page', () => {
     expect(Number(await first.textContent())).toBeLessThan(Number(newer));
   });
 
+  it('exports for another program, tells each check, the files and how to load them, and lists what lies in the run', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-a/export' });
+    await page.getByText('PEFT adapter').click();
+    await page.getByLabel('checkpoint').first().selectOption('last');
+    await page.getByLabel('also the merged model').check();
+    await page.getByRole('button', { name: 'Export and verify' }).click();
+    await page.getByText('Everything that was read back is what was exported.').waitFor();
+    expect(await page.getByRole('list', { name: 'Checks' }).getByRole('listitem').count()).toBe(5);
+    await page.getByText('64 images, largest difference 3.1e-6 (limit 1.2e-4), every first class equal').waitFor();
+    await page.getByText('PeftModel.from_pretrained').waitFor();
+    expect(await asked(page, 'run:export')).toEqual([
+      { runId: 'flowers-a', folder: null, settings: { format: 'peft', checkpoint: 'last', names: 'both', withMerged: true } },
+    ]);
+    const stored = page.getByRole('region', { name: 'In the run’s folder' });
+    await stored.getByRole('row', { name: /PEFT adapter 15,000 LoRA .* ✓ verified .*exports\/peft-step-15000/ }).waitFor();
+    await page.getByText('5 files', { exact: true }).click();
+    await page.getByRole('row', { name: /adapter\/adapter_config.json 1 KiB/ }).waitFor();
+    await browser.go(page, { route: '#/run/flowers-b/export' });
+    await page.getByText('PEFT adapter').click();
+    await page.getByText('there are no adapters before the switch').first().waitFor();
+  });
+
+  it('says of an export what is wrong with it, what could not be checked, and what it may not replace', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-a/export' });
+    const write = page.getByRole('button', { name: 'Export and verify' });
+    await page.evaluate(() => window.scripted.exports.judge('failed'));
+    await write.click();
+    await page.getByRole('alert').getByText('The folder is not what was exported; do not use it.').waitFor();
+    await page.getByText('blocks.3.attn.q.weight[17]: is 0.0183, not 0.0181').waitFor();
+    await page.getByText('✗ unverified').waitFor();
+    await page.evaluate(() => window.scripted.exports.judge('partial'));
+    await write.click();
+    await page.getByText('What could be checked is right; not every check could be run.').waitFor();
+    await page.getByText("the run's images are not here: /data/flowers: not found").waitFor();
+    await page.getByLabel('into').fill('/home/me/taken');
+    await write.click();
+    await page.getByRole('alert').getByText('/home/me/taken exists; choose another place').waitFor();
+    await page.getByLabel('replace what is there').check();
+    await page.getByLabel('into').fill('/home/me/free');
+    await write.click();
+    await page.getByText('/home/me/free').waitFor();
+    expect((await asked(page, 'run:export')).at(-1)).toMatchObject({ folder: '/home/me/free', settings: { format: 'hf', force: true } });
+  });
+
   it('merges adapters and says what the check found; before the switch it says why not', async () => {
     const { page } = await browser.open({ route: '#/run/flowers-a/export' });
     await page.getByRole('button', { name: 'Merge and check' }).click();

@@ -40,6 +40,7 @@ export class ScriptedTrainer {
       command: async ({ command }: { command: RunCommand }) => void this.commands.push(command),
       evaluateCheckpoint: refuse,
       predictCheckpoint: refuse,
+      exportCheckpoint: refuse,
       mergeCheckpoint: refuse,
       measurePhase: refuse,
     };

@@ -15,6 +15,7 @@ import { describeApp, unpackedSources } from './application.ts';
 import { ScriptedCompute } from './compute.ts';
 import { previewOf, replayOf } from './decisions.ts';
 import { estimate, problems } from './estimates.ts';
+import { ScriptedExports } from './exports.ts';
 import { CLASS_NAMES, DATA_FACTS, GIB, makeHistory, makeOdd, protocolCost, type RunPlan, timeAt } from './history.ts';
 import { picture } from './pictures.ts';
 import { ScriptedQueue } from './queue.ts';
@@ -53,6 +54,7 @@ export class ScriptedEngine {
   readonly #options: ScriptedOptions;
   readonly #queue: ScriptedQueue;
   readonly #trash: ScriptedTrash;
+  readonly exports: ScriptedExports;
   readonly #compute = new ScriptedCompute((progress) => this.emit('task:progress', progress));
   #unpacked: UnpackedSource[];
   /** Answers in the desktop app alone. */
@@ -67,6 +69,7 @@ export class ScriptedEngine {
     this.#options = options;
     const queued = plans.length > 0 ? ['flowers-c', 'flowers-d', 'flowers-e'] : [];
     this.#queue = new ScriptedQueue(queued, () => this.emit('queue:changed', {}));
+    this.exports = new ScriptedExports(this.#runs);
     this.#trash = new ScriptedTrash(this.#runs, plans.length > 0, (runId) => this.emit('runs:changed', { runIds: [runId] }));
     this.#unpacked = plans.length > 0 ? unpackedSources() : [];
     for (const plan of plans) {
@@ -208,7 +211,14 @@ export class ScriptedEngine {
     this.asked.push({ name, arg });
     if (this.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.latencyMs));
     const shell = this.#options.isDesktop && this.shell.handlers;
-    const handlers = { ...this.handlers, ...this.#queue.handlers, ...this.#trash.handlers, ...this.#compute.handlers, ...shell };
+    const handlers = {
+      ...this.handlers,
+      ...this.#queue.handlers,
+      ...this.#trash.handlers,
+      ...this.exports.handlers,
+      ...this.#compute.handlers,
+      ...shell,
+    };
     const handler = (handlers as unknown as Record<string, (arg: never) => Promise<unknown>>)[name];
     try {
       if (!handler) throw new PreloraError('bad-arguments', `${name} is not served in this mode.`);
@@ -429,7 +439,7 @@ export class ScriptedEngine {
     },
   } satisfies Omit<
     HandlersOf<typeof engineRequests>,
-    keyof (ScriptedQueue['handlers'] & ScriptedTrash['handlers'] & ScriptedCompute['handlers'])
+    keyof (ScriptedQueue['handlers'] & ScriptedTrash['handlers'] & ScriptedExports['handlers'] & ScriptedCompute['handlers'])
   >;
 
   #event(run: ScriptedRun, kind: string, detail: EventRecord['detail'], by: EventRecord['by'] = 'user'): EventRecord {

@@ -13,6 +13,7 @@ export class ScriptedShell {
     'shell:chooseFolder': async () => ({ path: null }),
     'shell:chooseFile': async () => ({ path: null }),
     'shell:showFolder': async () => {},
+    'shell:showExport': async () => {},
     'shell:openExternal': async () => {},
     'shell:power': async () => ({ onBattery: this.onBattery }),
     'shell:preferences': async () => ({ preferences: this.#preferences, canNotify: true }),

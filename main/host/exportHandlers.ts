@@ -1,0 +1,63 @@
+/** Requests about handing a run's model on: writing an export, and which ones lie in the run's folder. */
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type ExportSettings, StoredExport } from '../protocol/exports.ts';
+import { PreloraError } from '../protocol/reply.ts';
+import { folderBytes } from '../store/folderBytes.ts';
+import { parseJson } from '../store/json.ts';
+import { readBest, readLast } from '../store/runFolder.ts';
+import type { EngineHost } from './engineHost.ts';
+import { REPORT_FILE } from './exportCheckpoint.ts';
+import type { EngineHandlers } from './handlers.ts';
+import { readRunFiles } from './runReading.ts';
+import { whilePaused } from './whilePaused.ts';
+
+/** Below a run's folder. */
+const EXPORTS_FOLDER = 'exports';
+
+export function exportHandlers(host: EngineHost): Pick<EngineHandlers, 'run:export' | 'run:exports'> {
+  return {
+    async 'run:export'({ runId, folder, settings }) {
+      const dir = await host.catalog.find(runId);
+      const { config } = await readRunFiles(runId, dir);
+      const place = folder === null ? await ownPlace(dir, settings) : { out: chosenPlace(folder), settings };
+      const job = { dir, checkpoint: settings.checkpoint, ...place };
+      return whilePaused(host, runId, () =>
+        host.runJob(config.engine, (client) => client.request('exportCheckpoint', job), { beside: runId }),
+      );
+    },
+    async 'run:exports'({ runId }) {
+      return storedExports(path.join(await host.catalog.find(runId), EXPORTS_FOLDER));
+    },
+  };
+}
+
+/** A folder per format and step; the same again replaces it, since it can always be made anew from the checkpoint. */
+async function ownPlace(dir: string, settings: ExportSettings): Promise<{ out: string; settings: ExportSettings }> {
+  const { checkpoint, format } = settings;
+  const named = { best: readBest, last: readLast };
+  const step = typeof checkpoint === 'number' ? checkpoint : await named[checkpoint](dir);
+  if (step === null) throw new PreloraError('not-found', `${dir} has no ${checkpoint} checkpoint yet`, 'checkpoint');
+  return { out: path.join(dir, EXPORTS_FOLDER, `${format}-step-${step}`), settings: { ...settings, force: true } };
+}
+
+function chosenPlace(folder: string): string {
+  if (path.isAbsolute(folder)) return path.normalize(folder);
+  throw new PreloraError('bad-arguments', `folder ${folder}: must be a whole path, from the root on`, 'folder');
+}
+
+async function storedExports(root: string): Promise<StoredExport[]> {
+  const names = await readdir(root).catch(() => []);
+  const found = await Promise.all(names.map((name) => storedExport(path.join(root, name))));
+  return found.filter((own) => own !== null).sort((a, b) => b.step - a.step || (a.format < b.format ? -1 : 1));
+}
+
+/** Null for what is no export, or one that is being written. */
+async function storedExport(folder: string): Promise<StoredExport | null> {
+  if (/\.(tmp|old)$/.test(folder)) return null;
+  const text = await readFile(path.join(folder, REPORT_FILE), 'utf8').catch(() => '');
+  const { format, checkpoint, verify } = (parseJson(text) ?? {}) as Record<string, Record<string, unknown> | undefined>;
+  const told = { format, folder, step: checkpoint?.step, phase: checkpoint?.phase, status: verify?.status };
+  const parsed = StoredExport.safeParse({ ...told, bytes: await folderBytes(folder) });
+  return parsed.success ? parsed.data : null;
+}
