@@ -1,8 +1,8 @@
 /** Reads runs to be compared (core/comparison.ts) from their folders. */
 import { compare, comparedRun, type ReadRun } from '../core/comparison.ts';
 import type { Comparison } from '../protocol/comparison.ts';
+import { currentConfig } from '../store/currentConfig.ts';
 import { readConfig, readRanks, readRecords, readStatus } from '../store/runFolder.ts';
-import { currentConfig } from './currentConfig.ts';
 import { readAnnotations } from './runCatalog.ts';
 
 /** `atStep` is where valTop1AtStep is read. Throws `not-found` or `run-damaged`, naming the folder. */

@@ -7,10 +7,10 @@ import { parseConfig } from '../core/resolveConfig.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { loadCheckpointOrOffer } from '../store/checkpointFolder.ts';
+import { setField } from '../store/currentConfig.ts';
 import { readConfig, readLast, readLineage, readRecords, readStatus } from '../store/runFolder.ts';
 import { createRun, type RunStore } from '../store/runStore.ts';
 import { checkpointContent, type RunState, restoreCheckpoint } from '../train/runState.ts';
-import { setField } from './currentConfig.ts';
 import type { EngineHost } from './engineHost.ts';
 
 export interface Fork {

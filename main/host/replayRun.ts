@@ -9,9 +9,9 @@ import { PreloraConfig } from '../protocol/config/prelora.ts';
 import { type ModelShape, type ResolvedConfig, RunConfig } from '../protocol/config.ts';
 import { SnapshotRecord } from '../protocol/records.ts';
 import { PreloraError } from '../protocol/reply.ts';
+import { currentConfig } from '../store/currentConfig.ts';
 import { readJsonLines } from '../store/jsonLines.ts';
 import { readConfig, readRecords, readStatus } from '../store/runFolder.ts';
-import { currentConfig } from './currentConfig.ts';
 
 /** Fields of `prelora.` with new values, unchecked. */
 export type ReplayChanges = Record<string, unknown>;

@@ -19,7 +19,8 @@ function percent(fraction: number | null): number | null {
   return fraction === null ? null : Number((fraction * 100).toPrecision(12));
 }
 
-function formatNumber(value: number | null): string {
+/** As timm writes numbers: `nan`, `inf`, else the shortest decimal that reads back; empty for null. */
+export function formatNumber(value: number | null): string {
   if (value === null) return '';
   if (Number.isNaN(value)) return 'nan';
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';

@@ -1,9 +1,9 @@
 /** Thinning, edits read back from the journal, and when to stop trying. */
 import { describe, expect, it } from 'vitest';
 import { CrashPolicy } from '../../main/host/crashPolicy.ts';
-import { currentConfig } from '../../main/host/currentConfig.ts';
 import { thinMetrics } from '../../main/host/thinMetrics.ts';
 import type { EventRecord, MetricsRecord } from '../../main/protocol/records.ts';
+import { currentConfig } from '../../main/store/currentConfig.ts';
 import { tinyConfig } from '../support/tinyConfig.ts';
 
 const metrics = (losses: (number | null)[]): MetricsRecord[] => losses.map((loss, step) => ({ step, loss }) as MetricsRecord);
