@@ -82,6 +82,7 @@ const WORDS: Record<string, Writer> = {
   'disk-low': ({ freeBytes }) =>
     `The disk fills up${typeof freeBytes === 'number' ? `: ${formatBytes(freeBytes)} free, another two checkpoints do not fit` : ''}`,
   'images-replaced': (detail) => `Unreadable images replaced${Array.isArray(detail.replaced) ? ` (${detail.replaced.length})` : ''}`,
+  'tensorboard-stopped': ({ message }) => `No more event files for TensorBoard: ${message}`,
   interrupted: (_, said) => `Stopped and kept${after(said)}`,
   finished: (_, said) => `Finished${after(said)}`,
   failed: (_, said) => `Failed${after(said)}`,

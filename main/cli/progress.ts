@@ -23,6 +23,7 @@ const TOLD: Record<string, (detail: EventRecord['detail']) => string> = {
   'disk-low': ({ freeBytes }) =>
     `the disk fills up: ${(Number(freeBytes) / 2 ** 20).toFixed(0)} MiB free, another two checkpoints do not fit`,
   'images-replaced': ({ replaced }) => `${(replaced as unknown[]).length} unreadable images were replaced by others of their class`,
+  'tensorboard-stopped': ({ message }) => `no more event files for TensorBoard: ${message}`,
 };
 
 /** Writes to stderr. */

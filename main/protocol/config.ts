@@ -17,6 +17,12 @@ export const CONFIG_VERSION = 1;
 
 const LoggingConfig = z.strictObject({
   metricsEvery: field(z.number().int().min(1).max(10_000).default(1), 'Metrics every', 'steps', 'Steps between lines of metrics.jsonl.'),
+  tensorboard: field(
+    z.boolean().default(false),
+    'TensorBoard files',
+    '–',
+    "Also write event files to tb/ in the run's folder, for tensorboard --logdir; derived from the records, so that they may be deleted.",
+  ),
 });
 
 export const RunConfig = z.strictObject({

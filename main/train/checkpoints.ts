@@ -66,12 +66,13 @@ export class Checkpoints {
   }
 
   async #write(): Promise<void> {
-    const { state, trainer, config } = this.#run;
+    const { state, trainer, config, recorder } = this.#run;
     const { store } = this.#run.options;
     const { best, step } = state;
     const manifest = await store.saveCheckpoint(checkpointContent(state, trainer.readState()));
     if (best?.step === step) await store.writeBest(best);
     await store.pruneCheckpoints({ newest: config.train.keepCheckpoints, best: best?.step ?? null });
+    await recorder.checkpoint(step);
     this.#watchRoom(await diskRoom(store.dir, manifest));
   }
 

@@ -101,6 +101,7 @@ export class TrainingRun {
   async run(): Promise<RunEnd> {
     this.pace.watchDevice(this.options.backend);
     try {
+      await this.#openEventLog();
       if (this.state.step === 0 && this.state.segment === 0) await this.#begin();
       await this.writeStatus({ now: true });
       await this.#obeyAndChangePhase(); // what waited when a paused run was left
@@ -110,6 +111,7 @@ export class TrainingRun {
       throw await recordFailure(this, error);
     } finally {
       this.pace.close();
+      this.recorder.closeEventLog();
       await this.#batches.close();
       this.trainer.dispose();
     }
@@ -374,6 +376,7 @@ export class TrainingRun {
     await this.#batches.close();
     this.#batches = this.#openBatches();
     this.pace.open(this.state);
+    await this.#openEventLog();
   }
 
   #openBatches(): TrainBatches {
@@ -391,6 +394,14 @@ export class TrainingRun {
       version: backend.version,
       device: backend.device,
       why: backend.why,
+    });
+  }
+
+  async #openEventLog(): Promise<void> {
+    if (!this.config.logging.tensorboard) return;
+    const { step } = this.state;
+    await this.recorder.openEventLog({ config: () => this.config, step }, (message) => {
+      this.journal('tensorboard-stopped', 'program', { message });
     });
   }
 

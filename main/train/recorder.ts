@@ -1,9 +1,11 @@
 /**
  * Writes what happens in a run to its folder and tells a listener the same. The files are the truth; whoever watches live gets exactly the
- * records that were written (architecture.md section 7).
+ * records that were written (architecture.md section 7). Event files for TensorBoard, where they are wanted, follow the same way.
  */
+import { LiveEventLog, type LiveEventLogOptions } from '../exchange/liveEventLog.ts';
 import type { EpochRecord, EventRecord, MetricsRecord, RanksFile, SnapshotRecord } from '../protocol/records.ts';
 import type { StatusFile } from '../protocol/run.ts';
+import { isDiskFault } from '../store/diskFault.ts';
 import type { RunStore } from '../store/runStore.ts';
 
 /** Gets every record right after it was written; must not throw. */
@@ -22,6 +24,9 @@ const STATUS_INTERVAL_MS = 1000;
 
 export class Recorder {
   #statusAt = Number.NEGATIVE_INFINITY;
+  #eventLog: LiveEventLog | null = null;
+  /** Journals why the event log ended; null when there is nothing left to tell. */
+  #tellFault: (() => void) | null = null;
 
   constructor(
     readonly store: RunStore,
@@ -31,16 +36,20 @@ export class Recorder {
   metrics(record: MetricsRecord): void {
     this.store.appendMetrics(record);
     this.listener.metrics?.(record);
+    this.#eventLog?.metrics(record);
+    if (this.#tellFault) this.#journalFault(this.#tellFault);
   }
 
   snapshot(record: SnapshotRecord): void {
     this.store.appendSnapshot(record);
     this.listener.snapshot?.(record);
+    this.#eventLog?.snapshot(record);
   }
 
   async epoch(record: EpochRecord): Promise<void> {
     this.store.appendEpoch(record);
     this.listener.epoch?.(record);
+    this.#eventLog?.epoch(record);
     await this.store.writeSummary();
   }
 
@@ -48,10 +57,17 @@ export class Recorder {
     const record: EventRecord = { ...event, segment, time: new Date().toISOString() };
     this.store.appendEvent(record);
     this.listener.event?.(record);
+    this.#eventLog?.event(record);
   }
 
-  ranks(file: RanksFile): Promise<void> {
-    return this.store.writeRanks(file);
+  async ranks(file: RanksFile): Promise<void> {
+    await this.store.writeRanks(file);
+    this.#eventLog?.ranks(file);
+  }
+
+  /** One that has just been written. */
+  async checkpoint(step: number): Promise<void> {
+    await this.#eventLog?.checkpoint(step);
   }
 
   activity(text: string): void {
@@ -64,5 +80,32 @@ export class Recorder {
     if (!now && performance.now() - this.#statusAt < STATUS_INTERVAL_MS) return;
     this.#statusAt = performance.now();
     await this.store.writeStatus(status);
+  }
+
+  /** From here on event files for TensorBoard follow, in a new file. `tell` journals the fault that ended them; after one they stay away. */
+  async openEventLog(from: Pick<LiveEventLogOptions, 'config' | 'step'>, tell: (message: string) => void): Promise<void> {
+    if (this.#eventLog?.hasFailed) return;
+    this.#eventLog?.close();
+    this.#eventLog = new LiveEventLog({
+      ...from,
+      runDir: this.store.dir,
+      onFault: (error) => this.#journalFault(() => tell(error instanceof Error ? error.message : String(error))),
+    });
+    await this.#eventLog.open();
+  }
+
+  closeEventLog(): void {
+    this.#eventLog?.close();
+  }
+
+  /** A journal on the same full disk must not end the run either: the next line of metrics tries again. */
+  #journalFault(tell: () => void): void {
+    this.#tellFault = tell;
+    try {
+      tell();
+      this.#tellFault = null;
+    } catch (error) {
+      if (!isDiskFault(error)) throw error;
+    }
   }
 }

@@ -133,6 +133,7 @@ const SHOWN_ELSEWHERE: Record<string, string> = {
   'engine.compiled': 'test/train/stepInvariants.ts',
   'engine.threads': 'test/engine/environment.test.ts',
   'engine.xla': 'test/engine/environment.test.ts',
+  'logging.tensorboard': 'test/train/tensorboard.test.ts',
 };
 
 describe('every field of a config', () => {

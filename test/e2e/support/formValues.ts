@@ -108,6 +108,7 @@ export function otherValues(source: string, val: string, startFrom: string): Rec
     'engine.threads': same(1),
     'engine.xla': same(true),
     'logging.metricsEvery': same(2),
+    'logging.tensorboard': same(true),
   };
 }
 
