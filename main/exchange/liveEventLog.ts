@@ -44,8 +44,8 @@ export class LiveEventLog {
   }
 
   /**
-   * Begins a file. Where there are some already, a start marker makes readers drop what they have of the run's step and later, and what is live there is
-   * told again; a folder without any gets the whole run so far.
+   * Begins a file with a start marker, which makes readers drop what they have of the run's step and later, and tells again what is live there; in a
+   * folder without event files the whole run so far.
    */
   async open(): Promise<void> {
     const { runDir, step } = this.#options;
@@ -57,7 +57,8 @@ export class LiveEventLog {
       const file = new EventFile(path.join(folder, nextEventFileName(earlier, now)), now);
       this.#file = file;
       const from = earlier.length > 0 ? step : 0;
-      if (earlier.length > 0) file.append({ wallTime: now, step: from, isStart: true });
+      // In the first file too: TensorBoard's server takes a run's first marker for its beginning, and only later ones for a resume.
+      file.append({ wallTime: now, step: from, isStart: true });
       const clock = await readWallClock(runDir);
       for await (const event of runEvents(runDir, { values: this.#values, clock, from })) {
         if (event.values?.some((value) => 'histogram' in value)) this.#weightsOf = event.step;

@@ -14,6 +14,8 @@ import { ADAPTED, FAR, MODULES, metrics, recordedRun, runFolder, snapshot } from
 interface Read {
   fileVersion: number;
   scalars: Record<string, [step: number, value: number | string, wallTime: number][]>;
+  /** As the server has them. */
+  served: Record<string, [step: number, value: number | string][]>;
   histograms: Record<string, { step: number; count: number; counts: number[]; rightEdges: number[] }[]>;
   texts: Record<string, [step: number, text: string][]>;
 }
@@ -25,7 +27,12 @@ function readWithTensorBoard(folder: string): Read {
   return JSON.parse(stdout) as Read;
 }
 
-const curve = ({ scalars }: Read, tag: string): [number, number][] => (scalars[tag] ?? []).map(([step, value]) => [step, Number(value)]);
+/** Both readers have the same. */
+function curve({ scalars, served }: Read, tag: string): [number, number][] {
+  const found = (scalars[tag] ?? []).map(([step, value]): [number, number] => [step, Number(value)]);
+  expect((served[tag] ?? []).map(([step, value]) => [step, Number(value)])).toEqual(found);
+  return found;
+}
 
 describe.skipIf(!peerHas('tensorboard'))('TensorBoard', () => {
   it('reads every scalar of a run as its records have it', async () => {

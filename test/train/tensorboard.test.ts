@@ -51,6 +51,7 @@ describe('a run that TensorBoard follows', () => {
     const followed = await trainTiny(dir, FOLLOWED);
     const files = filesIn(path.join(dir, 'tb'));
     expect(files).toHaveLength(1);
+    expect(files[0]?.slice(0, 2)).toMatchObject([{ fileVersion: 'brain.Event:2' }, { step: 0, isStart: true }]);
     expect(shown(files.flat())).toEqual(await derived(dir));
     expect(scalarsOf(files.flat(), 'train/loss')).toHaveLength(12);
     const without = await trainTiny(plain, { ...FOLLOWED, logging: {} });
