@@ -1,4 +1,5 @@
 /** README.md of an export: the model card that Hugging Face shows, with results, recipe, what was frozen, how to load it, and the known gaps. */
+import path from 'node:path';
 import type { ExportFormat, ExportSettings } from '../protocol/exports.ts';
 import type { ExportSource } from './exportSource.ts';
 import { TIMM_EPS } from './timmFolder.ts';
@@ -69,24 +70,30 @@ function results({ results: found, checkpoint }: ExportSource): string {
   ].join('\n');
 }
 
-/** A few lines of Python that load the folder. */
-export function snippet(source: ExportSource, format: ExportFormat, names: Names = 'both'): string {
+/** A few lines of Python that load the export at `folder`, which may be relative to where they run. */
+export function snippet(source: ExportSource, format: ExportFormat, names: Names = 'both', folder = '.'): string {
+  const at = (below: string): string => JSON.stringify(below === '' ? folder : path.join(folder, below));
   const { imageSize, inChannels, layerNormEps } = source.config.model;
   const input = `torch.zeros(1, ${inChannels}, ${imageSize}, ${imageSize})`;
-  const hf = (folder: string): string => `model = ViTForImageClassification.from_pretrained("${folder}").eval()`;
   const lines: Record<ExportFormat, string[]> = {
-    hf: ['import torch', 'from transformers import ViTForImageClassification', hf('.'), `logits = model(pixel_values=${input}).logits`],
+    hf: [
+      'import torch',
+      'from transformers import ViTForImageClassification',
+      `model = ViTForImageClassification.from_pretrained(${at('')}).eval()`,
+      `logits = model(pixel_values=${input}).logits`,
+    ],
     peft: [
-      'import torch  # in this folder: PEFT looks for "base" in the working directory',
+      'import torch',
       'from peft import PeftModel',
       'from transformers import ViTForImageClassification',
-      'model = PeftModel.from_pretrained(ViTForImageClassification.from_pretrained("base"), "adapter").eval()',
+      `base = ViTForImageClassification.from_pretrained(${at('base')})`,
+      `model = PeftModel.from_pretrained(base, ${at('adapter')}).eval()`,
       `logits = model(pixel_values=${input}).logits`,
     ],
     timm: [
       'import timm, torch',
       ...(layerNormEps === TIMM_EPS ? [] : ['from functools import partial']),
-      `model = timm.create_model("local-dir:.", pretrained=True${exactNorm(layerNormEps)}).eval()`,
+      `model = timm.create_model(${JSON.stringify(`local-dir:${folder}`)}, pretrained=True${exactNorm(layerNormEps)}).eval()`,
       `logits = model(${input})`,
     ],
   };

@@ -155,7 +155,7 @@ type Written = Pick<ExportReport, 'files' | 'checks' | 'folder' | 'status'> & { 
 function reportOf({ source, settings, files, checks, folder, status }: Written): ExportReport {
   const { format, names } = settings;
   const { step, epoch, phase } = source.checkpoint;
-  const code = snippet(source, format, names);
+  const code = snippet(source, format, names, folder);
   return { format, folder, step, epoch, phase, status, checks, files, snippet: code, notes: gaps(source, format, names) };
 }
 

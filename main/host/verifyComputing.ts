@@ -65,7 +65,11 @@ function stateOf(state: RunState, { model, adapters }: Pick<ReadExport, 'model' 
 function inWords({ images, isOnRamps, largestDifference, limit, changedClasses }: Difference & { isOnRamps: boolean }): string {
   const inputs = isOnRamps ? `${images} made-up inputs (the run's images are not here)` : `${images} images`;
   const classes = changedClasses === 0 ? 'every first class equal' : `${changedClasses} first classes differ`;
-  return `${inputs}, largest difference ${largestDifference.toExponential(1)} (limit ${limit.toExponential(1)}), ${classes}`;
+  return `${inputs}, largest difference ${small(largestDifference)} (limit ${small(limit)}), ${classes}`;
+}
+
+function small(value: number): string {
+  return value === 0 ? '0' : value.toExponential(1);
 }
 
 /** V5: pixels of validation images as the written preprocessing makes them, against those that the run evaluates. */
@@ -74,7 +78,7 @@ export async function comparePixels(config: ResolvedConfig, preprocessing: ReadP
   if (!preprocessing) return { ...check, status: 'notRun', detail: `none is written for ${config.model.inChannels} channels` };
   try {
     const { images, largest } = await largestPixelDifference(config, preprocessing);
-    const detail = `${images} images, largest difference ${largest.toExponential(1)} (limit ${PIXEL_TOLERANCE.toExponential(0)})`;
+    const detail = `${images} images, largest difference ${small(largest)} (limit ${small(PIXEL_TOLERANCE)})`;
     return { ...check, status: largest <= PIXEL_TOLERANCE ? 'passed' : 'failed', detail };
   } catch (error) {
     if (!isWithoutData(error)) throw error;

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { findChromium } from '../../build/scriptedPage.mjs';
 import { findEngine } from '../../main/engine/installed.ts';
-import { classifyOne, runTheSample, seeBeforeAndAfter, seeItLearn, seeSwitchAndFreeze } from './support/firstMinutes.ts';
+import { classifyOne, exportAndVerify, runTheSample, seeBeforeAndAfter, seeItLearn, seeSwitchAndFreeze } from './support/firstMinutes.ts';
 import { realBrowser } from './support/realBrowser.ts';
 
 const isNative = process.env.PRELORA_SAMPLE_ENGINE !== 'wasm' && findEngine() !== null;
@@ -16,7 +16,7 @@ const NO_ENGINES = '/nonexistent/prelora-engines';
 describe.skipIf(!findChromium())(`the first minutes on ${isNative ? 'the native engine' : 'wasm'}`, () => {
   const browser = realBrowser(isNative ? {} : { PRELORA_ENGINES_DIR: NO_ENGINES });
 
-  it(`show loss fall, layers cool, a switch, a freeze, before and after, and one image classified, within ${LIMIT_MINUTES} minutes`, {
+  it(`show loss fall, layers cool, a switch, a freeze, before and after, one image classified, an export verified, within ${LIMIT_MINUTES} minutes`, {
     timeout: (LIMIT_MINUTES + 1) * 60_000,
   }, async () => {
     const page = await browser.open();
@@ -36,6 +36,8 @@ describe.skipIf(!findChromium())(`the first minutes on ${isNative ? 'the native 
     told('before and after');
     await classifyOne(page, wait);
     told('image classified');
+    await exportAndVerify(page, wait);
+    told('exported and verified');
     console.log(`sample on ${isNative ? 'tensorflow' : 'wasm'}: ${times.join(', ')}`);
     expect(minutes(), 'minutes from the click to the last of it').toBeLessThan(LIMIT_MINUTES);
   });

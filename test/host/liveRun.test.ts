@@ -55,6 +55,19 @@ describe('a live run', () => {
     expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['paused', 'resumed', 'note', 'interrupted']));
   });
 
+  it('hands its newest checkpoint on while it trains, and trains on', async () => {
+    const host = startHost();
+    const page = connectPage(host);
+    const { runId } = await page.request('run:start', { config: SMALL_RUN });
+    const { until } = await watchRun(page, runId);
+    await until(({ status }) => status.step >= 2);
+    const { step } = await page.request('run:checkpoint', { runId });
+    const report = await page.request('run:export', { runId, settings: { format: 'hf', checkpoint: 'last' } });
+    expect(report).toMatchObject({ step, status: 'passed' });
+    await until(({ status }) => status.status === 'running' && status.step > step + 1);
+    await page.request('run:stop', { runId });
+  });
+
   it('switches, freezes and is undone on demand; the page is told to ask again', async () => {
     const host = startHost();
     const page = connectPage(host);

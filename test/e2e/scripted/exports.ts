@@ -12,10 +12,11 @@ const SNIPPETS: Record<ExportSettings['format'], string> = {
 from transformers import ViTForImageClassification
 model = ViTForImageClassification.from_pretrained(".").eval()
 logits = model(pixel_values=torch.zeros(1, 3, 64, 64)).logits`,
-  peft: `import torch  # in this folder: PEFT looks for "base" in the working directory
+  peft: `import torch
 from peft import PeftModel
 from transformers import ViTForImageClassification
-model = PeftModel.from_pretrained(ViTForImageClassification.from_pretrained("base"), "adapter").eval()
+base = ViTForImageClassification.from_pretrained("/data/prelora/exports/base")
+model = PeftModel.from_pretrained(base, "/data/prelora/exports/adapter").eval()
 logits = model(pixel_values=torch.zeros(1, 3, 64, 64)).logits`,
   timm: `import timm, torch
 model = timm.create_model("local-dir:.", pretrained=True).eval()
@@ -84,7 +85,7 @@ function reportOf(settings: ExportSettings, place: Place): ExportReport {
 function checksOf(verdict: ExportReport['status']): ExportCheck[] {
   const passed = (id: ExportCheck['id'], what: string, detail: string): ExportCheck => ({ id, what, status: 'passed', detail });
   const tensors = passed('V2', 'every tensor, mapped back', '150 tensors equal to the last bit');
-  const pixels = passed('V5', 'pixels by the written preprocessing', '8 images, largest difference 0.0e+0 (limit 1e-6)');
+  const pixels = passed('V5', 'pixels by the written preprocessing', '8 images, largest difference 0 (limit 1.0e-6)');
   return [
     passed('V1', 'sizes and SHA-256 of the files', '4 files'),
     verdict === 'failed' ? { ...tensors, status: 'failed', detail: 'blocks.3.attn.q.weight[17]: is 0.0183, not 0.0181' } : tensors,

@@ -62,3 +62,11 @@ export async function classifyOne(page: Page, wait: Patience): Promise<void> {
   await page.getByAltText('What the model saw').waitFor(wait);
   await page.getByText(/✓ right|✗ it is/).waitFor();
 }
+
+/** On Export: the best weights as a Hugging Face folder, which computes what the engine computes. */
+export async function exportAndVerify(page: Page, wait: Patience): Promise<void> {
+  await page.getByRole('link', { name: 'Export' }).click();
+  await page.getByRole('button', { name: 'Export and verify' }).click();
+  await page.getByText('Everything that was read back is what was exported.').waitFor(wait);
+  await page.getByText(/64 images, largest difference .* every first class equal/).waitFor();
+}
