@@ -1,5 +1,7 @@
-/** `prelora export`: a checkpoint as a folder for Hugging Face, PEFT or timm, and the proof that it computes the same. */
+/** `prelora export`: a checkpoint as a folder for Hugging Face, PEFT or timm, and the proof that it computes the same; or a run's records. */
 import path from 'node:path';
+import { writeLayersCsv } from '../exchange/layersCsv.ts';
+import { writeTensorBoard } from '../exchange/tensorboardLog.ts';
 import { exportCheckpoint } from '../host/exportCheckpoint.ts';
 import { ExportFormat, type ExportReport, ExportSettings } from '../protocol/exports.ts';
 import { EXIT_STATUS, PreloraError } from '../protocol/reply.ts';
@@ -10,7 +12,10 @@ import { type CommandIo, printJson } from './io.ts';
 import { inNativeEnvironment } from './train.ts';
 
 export const EXPORT_USAGE =
-  'prelora export RUN --to hf|peft|timm --out DIR [--checkpoint last|best|STEP] [--verify] [--names both|classic|renamed] [--with-merged] [--weights evaluated|trained|average] [--force] [--json]';
+  'prelora export RUN --to hf|peft|timm|tensorboard --out DIR [--checkpoint last|best|STEP] [--verify] [--names both|classic|renamed] [--with-merged] [--weights evaluated|trained|average] [--force] [--json]';
+
+const TENSORBOARD = 'tensorboard';
+const LAYERS_FILE = 'layers.csv';
 
 /** Exit status 0, or 5 with code `export-mismatch` when the folder does not hold what was exported. */
 export async function exportCommand(args: string[], io: CommandIo): Promise<number> {
@@ -28,12 +33,24 @@ export async function exportCommand(args: string[], io: CommandIo): Promise<numb
   const { values, positionals } = readArguments(args, options, EXPORT_USAGE, [1, 1]);
   const dir = positionals[0] as string;
   if (values.out === undefined) throw new PreloraError('bad-arguments', '--out: must be given', 'out');
+  if (values.to === TENSORBOARD) return exportRecords(dir, path.resolve(values.out), values.json === true, io);
   const settings = readSettings(values);
   const again = await inNativeEnvironment((await readConfig(dir)).engine, ['export', ...args], io);
   if (again !== null) return again;
   const say = (message: string): void => void io.stderr.write(`${message}\n`);
   const report = await exportCheckpoint({ dir, checkpoint: settings.checkpoint, out: path.resolve(values.out), settings, say });
   return tell(report, values.json === true, io);
+}
+
+/** The records and not a model: event files for TensorBoard, and the layers' figures as a table. */
+async function exportRecords(dir: string, out: string, json: boolean, io: CommandIo): Promise<number> {
+  const { files, events, skipped } = await writeTensorBoard(dir, out);
+  const table = path.join(out, LAYERS_FILE);
+  const { rows } = await writeLayersCsv(dir, table);
+  for (const checkpoint of skipped) io.stderr.write(`${checkpoint}\n`);
+  if (json) printJson(io, { files: [...files, table], events, rows });
+  else io.stdout.write(`${events} events, ${rows} rows of ${LAYERS_FILE}: tensorboard --logdir ${out}\n`);
+  return 0;
 }
 
 interface Values {
@@ -49,7 +66,11 @@ interface Values {
 /** Throws `bad-arguments` naming the option. */
 function readSettings({ to, names, weights, checkpoint, 'with-merged': withMerged, verify, force }: Values): ExportSettings {
   if (to === undefined || !ExportFormat.safeParse(to).success) {
-    throw new PreloraError('bad-arguments', `--to ${to ?? 'is missing'}: only ${ExportFormat.options.join(', ')} (fp32)`, 'to');
+    throw new PreloraError(
+      'bad-arguments',
+      `--to ${to ?? 'is missing'}: only ${ExportFormat.options.join(', ')} (fp32), and ${TENSORBOARD} for the records`,
+      'to',
+    );
   }
   const given = { format: to, names, weights, checkpoint: readCheckpoint(checkpoint), withMerged, verify: verify ?? false, force };
   const parsed = ExportSettings.safeParse(given);
