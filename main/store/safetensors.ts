@@ -158,7 +158,8 @@ export class SafetensorsFile {
   }
 }
 
-async function readInto(file: string, handle: FileHandle, target: Uint8Array, position: number): Promise<void> {
+/** Fills `target` from `position` on. Throws `unsafe-tensors` when the file has become shorter. */
+export async function readInto(file: string, handle: FileHandle, target: Uint8Array, position: number): Promise<void> {
   for (let filled = 0; filled < target.length; ) {
     const { bytesRead } = await handle.read(target, filled, Math.min(PIECE_BYTES, target.length - filled), position + filled);
     if (bytesRead === 0) throw unsafeTensors(file, 'header', 'the file became shorter while it was read');
