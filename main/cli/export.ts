@@ -1,4 +1,4 @@
-/** `prelora export`: a checkpoint as a folder for Hugging Face, PEFT or timm, and the proof that it computes the same; or a run's records. */
+/** `prelora export`: a checkpoint as a folder for Hugging Face, PEFT, timm or ONNX, and the proof that it computes the same; or a run's records. */
 import path from 'node:path';
 import { writeLayersCsv } from '../exchange/layersCsv.ts';
 import { writeTensorBoard } from '../exchange/tensorboardLog.ts';
@@ -12,7 +12,7 @@ import { type CommandIo, printJson } from './io.ts';
 import { inNativeEnvironment } from './train.ts';
 
 export const EXPORT_USAGE =
-  'prelora export RUN --to hf|peft|timm|tensorboard --out DIR [--checkpoint last|best|STEP] [--verify] [--names both|classic|renamed] [--with-merged] [--weights evaluated|trained|average] [--force] [--json]';
+  'prelora export RUN --to hf|peft|timm|onnx|tensorboard --out DIR [--checkpoint last|best|STEP] [--verify] [--names both|classic|renamed] [--with-merged] [--weights evaluated|trained|average] [--force] [--json]';
 
 const TENSORBOARD = 'tensorboard';
 const LAYERS_FILE = 'layers.csv';

@@ -6,7 +6,7 @@ import { TIMM_EPS } from './timmFolder.ts';
 
 type Names = ExportSettings['names'];
 
-const LIBRARY: Record<ExportFormat, string> = { hf: 'transformers', peft: 'peft', timm: 'timm' };
+const LIBRARY: Record<ExportFormat, string> = { hf: 'transformers', peft: 'peft', timm: 'timm', onnx: 'onnx' };
 
 /** `kind` is what the folder is: the base below an adapter is no adapter. */
 export function modelCard(source: ExportSource, kind: ExportFormat | 'base', names: Names = 'both'): string {
@@ -46,6 +46,7 @@ function introduction({ config, checkpoint, adapters }: ExportSource, kind: Expo
     peft: `${adapters.size} LoRA adapters ${ranks(adapters)} on the base beside them; base and adapters together are the trained model.`,
     hf: merged(adapters),
     timm: merged(adapters),
+    onnx: merged(adapters),
   }[kind];
   return [first, about].filter(Boolean).join(' ');
 }
@@ -95,6 +96,12 @@ export function snippet(source: ExportSource, format: ExportFormat, names: Names
       ...(layerNormEps === TIMM_EPS ? [] : ['from functools import partial']),
       `model = timm.create_model(${JSON.stringify(`local-dir:${folder}`)}, pretrained=True${exactNorm(layerNormEps)}).eval()`,
       `logits = model(${input})`,
+    ],
+    onnx: [
+      'import numpy as np, onnxruntime',
+      `session = onnxruntime.InferenceSession(${at('model.onnx')})`,
+      `pixels = np.zeros((1, ${inChannels}, ${imageSize}, ${imageSize}), np.float32)  # normalised as the metadata say`,
+      '(logits,) = session.run(None, {"pixel_values": pixels})',
     ],
   };
   const note =

@@ -43,6 +43,11 @@ export function preprocessingOf({ model, data }: ResolvedConfig): Preprocessing 
   };
 }
 
+/** Ours, as prelora.json and the metadata of an ONNX file hold it. */
+export function readPreprocessing({ resize, crop, mean, std }: Preprocessing): ReadPreprocessing {
+  return { geometry: { shortEdge: resize.shortEdge, crop }, mean, std };
+}
+
 export function hfPreprocessor({ decode, resize, crop, rescale, mean, std }: Preprocessing): Record<string, unknown> {
   return {
     image_processor_type: 'CLIPImageProcessor',

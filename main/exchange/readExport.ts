@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { allModules } from '../core/modules.ts';
 import type { ModelShape } from '../protocol/config.ts';
-import type { ExportFormat } from '../protocol/exports.ts';
+import type { TensorFormat } from '../protocol/exports.ts';
 import { readSafetensors, type Tensor } from '../store/safetensors.ts';
 import type { Adapters } from './exportSource.ts';
 import { transpose } from './foreignNames.ts';
@@ -28,7 +28,7 @@ export interface ReadExport {
 }
 
 /** Throws a PreloraError, or an Error, with what is wrong with the files. `trained` fills in what no file tells. */
-export async function readExport(folder: string, format: ExportFormat, trained: ModelShape): Promise<ReadExport> {
+export async function readExport(folder: string, format: TensorFormat, trained: ModelShape): Promise<ReadExport> {
   if (format !== 'peft') return readModelFolder(folder, format, trained);
   const base = await readModelFolder(path.join(folder, 'base'), 'hf', trained);
   const { adapters, tensors } = await readAdapter(path.join(folder, 'adapter'), base.model);

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { allModules } from '../core/modules.ts';
 import { hiddenDim } from '../core/parameterShapes.ts';
 import type { ModelShape } from '../protocol/config.ts';
-import type { ExportCheck, ExportedFile, ExportFormat } from '../protocol/exports.ts';
+import type { ExportCheck, ExportedFile, TensorFormat } from '../protocol/exports.ts';
 import type { Tensor } from '../store/safetensors.ts';
 import type { ExportSource } from './exportSource.ts';
 import { HF_VOCABULARIES, hfModule } from './peftAdapter.ts';
@@ -15,7 +15,7 @@ import { type Json, type ReadExport, readExport, readJson } from './readExport.t
 /** The checks, and what was read, for the checks that compute. `read` is null when the files cannot be read. */
 export async function verifyFolder(
   folder: string,
-  format: ExportFormat,
+  format: TensorFormat,
   source: ExportSource,
   files: readonly ExportedFile[],
 ): Promise<{ checks: ExportCheck[]; read: ReadExport | null }> {
@@ -41,7 +41,8 @@ export async function check(id: ExportCheck['id'], what: string, run: () => Prom
   }
 }
 
-async function compareFiles(folder: string, files: readonly ExportedFile[]): Promise<string> {
+/** V1: throws with the first file that is not as it was written. */
+export async function compareFiles(folder: string, files: readonly ExportedFile[]): Promise<string> {
   for (const { name, bytes, sha256 } of files) {
     const found = await sumOf(path.join(folder, name));
     if (found.bytes !== bytes) throw new Error(`${name}: has ${found.bytes} bytes, ${bytes} were written`);
@@ -64,7 +65,7 @@ export async function sumOf(file: string): Promise<Omit<ExportedFile, 'name'>> {
 }
 
 /** Bit by bit. A PEFT folder holds base and adapters apart, the others the merged model. */
-function compareTensors({ parameters }: ReadExport, format: ExportFormat, source: ExportSource): string {
+function compareTensors({ parameters }: ReadExport, format: TensorFormat, source: ExportSource): string {
   const wanted = format === 'peft' ? source.parameters : source.merged;
   for (const [name, tensor] of wanted) compareTensor(name, tensor, parameters.get(name));
   const spare = [...parameters.keys()].find((name) => !wanted.has(name));
@@ -84,7 +85,7 @@ function bitsOf({ data }: Tensor): Uint32Array {
   return new Uint32Array(data.buffer, data.byteOffset, data.length);
 }
 
-async function compareFields(folder: string, format: ExportFormat, source: ExportSource, read: ReadExport): Promise<string> {
+async function compareFields(folder: string, format: TensorFormat, source: ExportSource, read: ReadExport): Promise<string> {
   const { model, data } = source.config;
   const facts = [
     ...sizeFacts(model, read),

@@ -15,48 +15,55 @@ const RAMPS = 4;
 
 export type Difference = Pick<MergeReport, 'images' | 'largestDifference' | 'limit' | 'changedClasses' | 'isEqual'>;
 
-interface Inputs {
+/** What a model is given at once. */
+export interface Inputs {
   count: number;
   /** [count, tokens − 1, P·P·K]. */
   patches: Float32Array;
 }
 
-/** On the first 64 validation images, fewer if there are fewer. Throws what the data throws. */
-export async function compareOnImages(wanted: Evaluator, found: Evaluator, config: ResolvedConfig): Promise<Difference> {
-  const { numClasses, inChannels } = config.model;
-  const logits = [[], []] as [number[], number[]];
-  const dataset = await openDataset(config.data, { channels: inChannels });
-  for await (const batch of openEvalBatches(dataset, config, Math.min(IMAGES, wanted.batch, found.batch))) {
-    addLogits(logits, wanted, found, batch);
-    if (logits[0].length >= IMAGES * numClasses) break;
+/** The first 64 validation images, fewer if there are fewer, `batch` at a time. Throws what the data throws. */
+export async function imageInputs(config: ResolvedConfig, batch: number): Promise<Inputs[]> {
+  const inputs: Inputs[] = [];
+  const size = valuesPerInput(config);
+  const dataset = await openDataset(config.data, { channels: config.model.inChannels });
+  let left = IMAGES;
+  for await (const { count, patches } of openEvalBatches(dataset, config, Math.min(IMAGES, batch))) {
+    const taken = Math.min(count, left);
+    inputs.push({ count: taken, patches: patches.slice(0, taken * size) });
+    left -= taken;
+    if (left === 0) break;
   }
-  return difference(logits[0].slice(0, IMAGES * numClasses), logits[1], numClasses);
+  return inputs;
 }
 
-/** The same on inputs that need no image: ramps over the patches, each with another slope. */
-export function compareOnRamps(wanted: Evaluator, found: Evaluator, { model }: ResolvedConfig): Difference {
-  const size = (tokenCount(model) - 1) * patchDim(model);
-  const patches = Float32Array.from({ length: RAMPS * size }, (_, at) => {
-    const [ramp, place] = [Math.floor(at / size), at % size];
-    return (((ramp + 1) * place) % size) / size - 0.5;
-  });
-  const logits = [[], []] as [number[], number[]];
-  const batch = Math.min(RAMPS, wanted.batch, found.batch);
-  for (let from = 0; from < RAMPS; from += batch) {
-    const count = Math.min(batch, RAMPS - from);
-    addLogits(logits, wanted, found, { count, patches: patches.subarray(from * size, (from + count) * size) });
+/** Those, or where the run's images are not here, inputs that need none: ramps over the patches, each with another slope. */
+export async function imageOrRampInputs(config: ResolvedConfig, batch: number): Promise<{ inputs: Inputs[]; isOnRamps: boolean }> {
+  try {
+    return { inputs: await imageInputs(config, batch), isOnRamps: false };
+  } catch (error) {
+    if (!isWithoutData(error)) throw error;
+    return { inputs: Array.from({ length: RAMPS }, (_, ramp) => rampInput(config, ramp)), isOnRamps: true };
   }
-  return difference(...logits, model.numClasses);
+}
+
+function rampInput(config: ResolvedConfig, ramp: number): Inputs {
+  const size = valuesPerInput(config);
+  return { count: 1, patches: Float32Array.from({ length: size }, (_, place) => (((ramp + 1) * place) % size) / size - 0.5) };
+}
+
+function valuesPerInput({ model }: ResolvedConfig): number {
+  return (tokenCount(model) - 1) * patchDim(model);
+}
+
+/** Logits [n, C] of all the inputs. */
+export function logitsOf(evaluator: Evaluator, inputs: readonly Inputs[]): number[] {
+  return inputs.flatMap((input) => [...evaluator.logits(input)]);
 }
 
 /** True for what says that the images of a run cannot be had here. */
 export function isWithoutData(error: unknown): error is PreloraError {
   return error instanceof PreloraError && error.code.startsWith('data-');
-}
-
-function addLogits([a, b]: [number[], number[]], wanted: Evaluator, found: Evaluator, inputs: Inputs): void {
-  for (const logit of wanted.logits(inputs)) a.push(logit);
-  for (const logit of found.logits(inputs)) b.push(logit);
 }
 
 /** Largest difference of two sets of logits `[n, C]`, against what rounding may do. */

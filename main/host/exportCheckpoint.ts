@@ -1,5 +1,5 @@
 /**
- * A checkpoint as a folder for Hugging Face, PEFT or timm, checked before it gets its name (formats.md sections 3 to 5, 13, 14): written
+ * A checkpoint as a folder for Hugging Face, PEFT, timm or ONNX runtimes, checked before it gets its name (formats.md sections 3 to 6, 13, 14): written
  * beside, read back, compared with what the engine computes, renamed. A folder that failed keeps `.unverified` in its name. The run stays
  * as it is.
  */
@@ -8,19 +8,20 @@ import path from 'node:path';
 import { type ExportContent, type ExportSource, joinContents, jsonText } from '../exchange/exportSource.ts';
 import { hfFolder } from '../exchange/hfFolder.ts';
 import { gaps, modelCard, snippet } from '../exchange/modelCard.ts';
+import { onnxPreprocessing, verifyOnnxFolder, writeOnnxFolder } from '../exchange/onnxFolder.ts';
 import { peftAdapter } from '../exchange/peftAdapter.ts';
 import { preprocessingOf } from '../exchange/preprocessing.ts';
-import type { ReadExport } from '../exchange/readExport.ts';
 import { TIMM_EPS, timmFolder } from '../exchange/timmFolder.ts';
 import { verifyFolder } from '../exchange/verifyFolder.ts';
 import { contentBytes, writeContent } from '../exchange/writeContent.ts';
-import type { ExportCheck, ExportedFile, ExportFormat, ExportReport, ExportSettings } from '../protocol/exports.ts';
+import type { ExportCheck, ExportedFile, ExportFormat, ExportReport, ExportSettings, TensorFormat } from '../protocol/exports.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { renameWithRetries, syncFolder, writeFileAtomically } from '../store/atomicFile.ts';
 import { diskFault, systemCode } from '../store/diskFault.ts';
+import { safetensorsBytes } from '../store/safetensors.ts';
 import { type CheckpointAt, type RestoredCheckpoint, restoreAt } from './evaluateCheckpoint.ts';
 import { comparedTensors, exportedCheckpoint } from './exportedCheckpoint.ts';
-import { compareComputed, comparePixels } from './verifyComputing.ts';
+import { compareComputed, compareOnnx, comparePixels, type ReferenceLogits, referenceLogits } from './verifyComputing.ts';
 
 export const REPORT_FILE = 'prelora.json';
 /** For file systems that count in blocks, and what lies beside. */
@@ -30,6 +31,7 @@ const SPACE_FACTOR = 1.1;
 const PARTS: Record<ExportFormat, (settings: ExportSettings) => readonly (readonly [folder: string, format: ExportFormat])[]> = {
   hf: () => [['', 'hf']],
   timm: () => [['', 'timm']],
+  onnx: () => [['', 'onnx']],
   peft: ({ withMerged }) => [['', 'peft'], ...(withMerged ? [['merged', 'hf'] as const] : [])],
 };
 
@@ -49,8 +51,8 @@ export async function exportCheckpoint({
   const beside = `${out}.tmp`;
   await rm(beside, { recursive: true, force: true });
   try {
-    await makeRoom(beside, content);
-    const files = await writeContent(beside, content);
+    await makeRoom(beside, contentBytes(content) + (settings.format === 'onnx' ? safetensorsBytes(source.merged, {}) : 0));
+    const files = await writeFiles(beside, content, source, settings.format);
     const checks = await verify({ folder: beside, files, source, restored, settings });
     const status = verdictOf(checks);
     const folder = status === 'failed' ? `${out}.unverified` : out;
@@ -82,6 +84,7 @@ function contentOf(source: ExportSource, settings: ExportSettings): ExportConten
     tensors: new Map(),
   });
   if (format === 'hf') return joinContents(['', hfFolder(source, source.merged)], ['', card('hf')]);
+  if (format === 'onnx') return card('onnx');
   if (format === 'timm') return joinContents(['', timmFolder(source)], ['', card('timm')]);
   const merged = withMerged
     ? ([
@@ -98,11 +101,17 @@ function contentOf(source: ExportSource, settings: ExportSettings): ExportConten
   );
 }
 
+async function writeFiles(folder: string, content: ExportContent, source: ExportSource, format: ExportFormat): Promise<ExportedFile[]> {
+  const files = await writeContent(folder, content);
+  if (format === 'onnx') files.push(...(await writeOnnxFolder(folder, source)));
+  return files.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 /** Makes the folder. Throws `disk-full` before anything is written when it would not fit. */
-async function makeRoom(folder: string, content: ExportContent): Promise<void> {
+async function makeRoom(folder: string, bytes: number): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
-    const needed = SPACE_FACTOR * contentBytes(content);
+    const needed = SPACE_FACTOR * bytes;
     const { bavail, bsize } = await statfs(folder);
     if (bavail * bsize >= needed) return;
     const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
@@ -121,15 +130,15 @@ interface ToVerify {
 }
 
 async function verify({ folder, files, source, restored, settings }: ToVerify): Promise<ExportCheck[]> {
-  const all: ExportCheck[] = [];
   const { model } = source.config;
   // A timm folder has no place for another epsilon than timm's: whether that is good enough only logits tell.
   const mustCompute = settings.format === 'timm' && model.layerNormEps !== TIMM_EPS;
+  const computes = settings.verify || mustCompute;
+  const reference = computes ? await referenceLogits(restored, comparedTensors(restored.tensors, settings.weights)) : null;
+  const all: ExportCheck[] = [];
   for (const [below, format] of PARTS[settings.format](settings)) {
-    const own = files.filter(({ name }) => below === '' || name.startsWith(`${below}/`));
-    const relative = own.map((file) => ({ ...file, name: below === '' ? file.name : file.name.slice(below.length + 1) }));
-    const { checks, read } = await verifyFolder(path.join(folder, below), format, source, relative);
-    if (read && (settings.verify || mustCompute)) checks.push(...(await compute(restored, settings, read)));
+    const part = { folder: path.join(folder, below), files: filesBelow(files, below), source };
+    const checks = format === 'onnx' ? await verifyOnnx(part, reference) : await verifyTensors(part, format, restored, reference);
     all.push(...checks.map((check) => ({ ...check, what: below === '' ? check.what : `${below}/: ${check.what}` })));
   }
   if (mustCompute && all.some(({ id, status }) => id === 'V4' && status === 'failed')) {
@@ -139,9 +148,29 @@ async function verify({ folder, files, source, restored, settings }: ToVerify): 
   return all;
 }
 
-async function compute(restored: RestoredCheckpoint, { weights }: ExportSettings, read: ReadExport): Promise<ExportCheck[]> {
-  const trained = comparedTensors(restored.tensors, weights);
-  return [await compareComputed(restored, trained, read), await comparePixels(restored.state.config, read.preprocessing)];
+function filesBelow(files: readonly ExportedFile[], folder: string): ExportedFile[] {
+  if (folder === '') return [...files];
+  return files.filter(({ name }) => name.startsWith(`${folder}/`)).map((file) => ({ ...file, name: file.name.slice(folder.length + 1) }));
+}
+
+type Part = Pick<ToVerify, 'folder' | 'files' | 'source'>;
+
+async function verifyTensors(
+  { folder, files, source }: Part,
+  format: TensorFormat,
+  restored: RestoredCheckpoint,
+  reference: ReferenceLogits | null,
+): Promise<ExportCheck[]> {
+  const { checks, read } = await verifyFolder(folder, format, source, files);
+  if (!read || !reference) return checks;
+  return [...checks, compareComputed(restored, reference, read), await comparePixels(source.config, read.preprocessing)];
+}
+
+async function verifyOnnx({ folder, files, source }: Part, reference: ReferenceLogits | null): Promise<ExportCheck[]> {
+  const checks = await verifyOnnxFolder(folder, source, files);
+  if (!reference || checks.some(({ status }) => status === 'failed')) return checks;
+  const logits = await compareOnnx(folder, source.config, reference);
+  return [...checks, logits, await comparePixels(source.config, await onnxPreprocessing(folder))];
 }
 
 function verdictOf(checks: readonly ExportCheck[]): ExportReport['status'] {

@@ -12,7 +12,7 @@ import { renameWithRetries, syncFolder, temporaryName, writeJsonAtomically } fro
 import { NATIVE_METADATA, readSafetensors, writeSafetensors } from '../store/safetensors.ts';
 import { Evaluator } from '../train/evaluator.ts';
 import { adaptedRanks, type RunState } from '../train/runState.ts';
-import { compareOnImages, type Difference } from './compareLogits.ts';
+import { type Difference, difference, imageInputs, logitsOf } from './compareLogits.ts';
 import { type CheckpointAt, type RestoredCheckpoint, restoreAt } from './evaluateCheckpoint.ts';
 
 const MERGED_FILE = 'model.safetensors';
@@ -64,7 +64,8 @@ async function compareLogits(restored: RestoredCheckpoint, merged: Map<string, H
   const adapted = new Evaluator(state, tensors, start);
   const plain = new Evaluator(withoutAdapters(state), { ...tensors, parameters: merged, average: null }, start);
   try {
-    return await compareOnImages(adapted, plain, state.config);
+    const inputs = await imageInputs(state.config, Math.min(adapted.batch, plain.batch));
+    return difference(logitsOf(adapted, inputs), logitsOf(plain, inputs), state.config.model.numClasses);
   } finally {
     adapted.dispose();
     plain.dispose();

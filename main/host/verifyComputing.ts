@@ -3,6 +3,7 @@ import { evalGeometry } from '../core/evalGeometry.ts';
 import { openDataset } from '../data/dataset.ts';
 import { readSample } from '../data/imageReader.ts';
 import { pixelsFor } from '../data/showImage.ts';
+import { onnxLogits, pixelValues } from '../exchange/onnxRuntime.ts';
 import type { ReadPreprocessing } from '../exchange/preprocessing.ts';
 import type { ReadExport } from '../exchange/readExport.ts';
 import { mergeAdapters } from '../lora/merge.ts';
@@ -12,47 +13,65 @@ import type { ExportCheck } from '../protocol/exports.ts';
 import { Evaluator } from '../train/evaluator.ts';
 import type { RunState } from '../train/runState.ts';
 import type { TensorState } from '../train/tensorState.ts';
-import { compareOnImages, compareOnRamps, type Difference, isWithoutData } from './compareLogits.ts';
+import { type Difference, difference, type Inputs, imageOrRampInputs, isWithoutData, logitsOf } from './compareLogits.ts';
 import type { RestoredCheckpoint } from './evaluateCheckpoint.ts';
 
+const COMPUTED = 'logits of a model built from the files';
 const PIXEL_IMAGES = 8;
 const PIXEL_TOLERANCE = 1e-6;
 
-/** V4: with adapters beside the base where the files hold them so, and merged. `trained` is what the checkpoint evaluates. */
-export async function compareComputed(restored: RestoredCheckpoint, trained: TensorState, read: ReadExport): Promise<ExportCheck> {
-  const what = 'logits of a model built from the files';
-  const models: [name: string, state: RunState, parameters: ReadonlyMap<string, HostTensor>][] = [];
-  const { adapters, parameters } = read;
-  if (adapters.size > 0) models.push(['base and adapters: ', stateOf(restored.state, read), parameters]);
-  const merged = mergeAdapters(parameters, adapters);
-  models.push([adapters.size > 0 ? 'merged: ' : '', stateOf(restored.state, { ...read, adapters: new Map() }), merged]);
-  const details: string[] = [];
-  let isEqual = true;
-  for (const [name, state, own] of models) {
-    const difference = await compareModels(restored, trained, state, own);
-    details.push(`${name}${inWords(difference)}`);
-    isEqual &&= difference.isEqual;
-  }
-  return { id: 'V4', what, status: isEqual ? 'passed' : 'failed', detail: details.join('; ') };
+/** What the checkpoint computes for the inputs of the comparison, so that it is computed once for all that is compared with it. */
+export interface ReferenceLogits {
+  inputs: readonly Inputs[];
+  /** The run's images are not here. */
+  isOnRamps: boolean;
+  /** [n, C] */
+  logits: readonly number[];
 }
 
-async function compareModels(
-  { state, start }: RestoredCheckpoint,
-  trained: TensorState,
-  stateOfFiles: RunState,
-  parameters: ReadonlyMap<string, HostTensor>,
-): Promise<Difference & { isOnRamps: boolean }> {
-  const wanted = new Evaluator(state, trained, start);
-  const found = new Evaluator(stateOfFiles, { ...trained, parameters: new Map(parameters), average: null }, start);
+/** `trained` are the tensors that the export was made from. */
+export async function referenceLogits({ state, start }: RestoredCheckpoint, trained: TensorState): Promise<ReferenceLogits> {
+  const evaluator = new Evaluator(state, trained, start);
   try {
-    return { ...(await compareOnImages(wanted, found, state.config)), isOnRamps: false };
-  } catch (error) {
-    if (!isWithoutData(error)) throw error;
-    return { ...compareOnRamps(wanted, found, state.config), isOnRamps: true };
+    const found = await imageOrRampInputs(state.config, evaluator.batch);
+    return { ...found, logits: logitsOf(evaluator, found.inputs) };
   } finally {
-    wanted.dispose();
-    found.dispose();
+    evaluator.dispose();
   }
+}
+
+/** V4: with adapters beside the base where the files hold them so, and merged. */
+export function compareComputed(restored: RestoredCheckpoint, reference: ReferenceLogits, read: ReadExport): ExportCheck {
+  const { adapters, parameters } = read;
+  const models: [name: string, adapters: ReadExport['adapters'], parameters: ReadonlyMap<string, HostTensor>][] = [];
+  if (adapters.size > 0) models.push(['base and adapters: ', adapters, parameters]);
+  models.push([adapters.size > 0 ? 'merged: ' : '', new Map(), mergeAdapters(parameters, adapters)]);
+  const found = models.map(([name, own, tensors]) => {
+    const logits = computedLogits(restored, reference, { ...read, adapters: own, parameters: new Map(tensors) });
+    return { name, ...difference(reference.logits, logits, read.model.numClasses) };
+  });
+  const detail = found.map((own) => `${own.name}${inWords(own, reference)}`).join('; ');
+  return { id: 'V4', what: COMPUTED, status: found.every(({ isEqual }) => isEqual) ? 'passed' : 'failed', detail };
+}
+
+function computedLogits({ state, tensors, start }: RestoredCheckpoint, { inputs }: ReferenceLogits, read: ReadExport): number[] {
+  const evaluator = new Evaluator(stateOf(state, read), { ...tensors, parameters: read.parameters, average: null }, start);
+  try {
+    return logitsOf(evaluator, inputs);
+  } finally {
+    evaluator.dispose();
+  }
+}
+
+/** V4 of an ONNX folder, through a runtime that is none of ours; not run where there is none. */
+export async function compareOnnx(folder: string, { model }: ResolvedConfig, reference: ReferenceLogits): Promise<ExportCheck> {
+  const all = Float32Array.from(reference.inputs.flatMap(({ patches }) => [...patches]));
+  const found = await onnxLogits(folder, pixelValues(all, model));
+  if (!found)
+    return { id: 'V4', what: COMPUTED, status: 'notRun', detail: 'no ONNX runtime is installed here, or the model is too large for it' };
+  const compared = difference(reference.logits, [...found.logits], model.numClasses);
+  const detail = `${found.runtime}: ${inWords(compared, reference)}`;
+  return { id: 'V4', what: COMPUTED, status: compared.isEqual ? 'passed' : 'failed', detail };
 }
 
 /** The run's state with the geometry and the adapters of the files. */
@@ -62,7 +81,7 @@ function stateOf(state: RunState, { model, adapters }: Pick<ReadExport, 'model' 
   return { ...state, config: { ...state.config, model }, ranks, phase };
 }
 
-function inWords({ images, isOnRamps, largestDifference, limit, changedClasses }: Difference & { isOnRamps: boolean }): string {
+function inWords({ images, largestDifference, limit, changedClasses }: Difference, { isOnRamps }: ReferenceLogits): string {
   const inputs = isOnRamps ? `${images} made-up inputs (the run's images are not here)` : `${images} images`;
   const classes = changedClasses === 0 ? 'every first class equal' : `${changedClasses} first classes differ`;
   return `${inputs}, largest difference ${small(largestDifference)} (limit ${small(limit)}), ${classes}`;

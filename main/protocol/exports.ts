@@ -1,10 +1,12 @@
-/** Handing a model to other programs (formats.md sections 3 to 5 and 13): what is asked, and what came of it. */
+/** Handing a model to other programs (formats.md sections 3 to 6 and 13): what is asked, and what came of it. */
 import './jitless.ts';
 import { z } from 'zod';
 import { CheckpointName } from './results.ts';
 
-export const ExportFormat = z.enum(['hf', 'peft', 'timm']);
+export const ExportFormat = z.enum(['hf', 'peft', 'timm', 'onnx']);
 export type ExportFormat = z.output<typeof ExportFormat>;
+/** Those whose weights are safetensors files. */
+export type TensorFormat = Exclude<ExportFormat, 'onnx'>;
 
 export const ExportSettings = z.strictObject({
   format: ExportFormat,

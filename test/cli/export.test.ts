@@ -43,8 +43,8 @@ describe('prelora export', { timeout: 60_000 }, () => {
   });
 
   it.each<[string[], string]>([
-    [['--out', 'x'], '--to is missing: only hf, peft, timm (fp32)'],
-    [['--to', 'coreml', '--out', 'x'], '--to coreml: only hf, peft, timm (fp32), and tensorboard for the records'],
+    [['--out', 'x'], '--to is missing: only hf, peft, timm, onnx (fp32)'],
+    [['--to', 'coreml', '--out', 'x'], '--to coreml: only hf, peft, timm, onnx (fp32), and tensorboard for the records'],
     [['--to', 'hf'], '--out: must be given'],
     [['--to', 'peft', '--out', 'x', '--names', 'old'], '--names'],
     [['--to', 'hf', '--out', 'x', '--weights', 'ema'], '--weights'],

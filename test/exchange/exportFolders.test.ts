@@ -16,7 +16,7 @@ import { timmConfig, timmRatio } from '../../main/exchange/timmFolder.ts';
 import { sumOf, verifyFolder } from '../../main/exchange/verifyFolder.ts';
 import { writeContent } from '../../main/exchange/writeContent.ts';
 import { mergeAdapters } from '../../main/lora/merge.ts';
-import type { ExportedFile, ExportFormat } from '../../main/protocol/exports.ts';
+import type { ExportedFile, TensorFormat } from '../../main/protocol/exports.ts';
 import { readSafetensors, TORCH_METADATA, writeSafetensors } from '../../main/store/safetensors.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { tinyConfig } from '../support/tinyConfig.ts';
@@ -41,7 +41,7 @@ describe('the golden model', () => {
   });
 
   it.each(['hf', 'peft', 'merged', 'timm'])('has, loaded as %s, the logits that our model computes', async (kind) => {
-    const format = kind === 'merged' ? 'hf' : (kind as ExportFormat);
+    const format = kind === 'merged' ? 'hf' : (kind as TensorFormat);
     const place = kind === 'merged' ? 'peft/merged' : kind;
     const { folder } = await written();
     const { model, parameters, adapters } = await readExport(path.join(folder, place), format, source.config.model);
@@ -65,7 +65,7 @@ function below(files: readonly ExportedFile[], folder: string): ExportedFile[] {
 }
 
 /** As if the writer itself had been wrong: sizes and sums are those of the changed file. */
-async function checksAfter(format: ExportFormat, file: string, change: (place: string) => void | Promise<void>) {
+async function checksAfter(format: TensorFormat, file: string, change: (place: string) => void | Promise<void>) {
   const source = exportedModel();
   const folder = temporaryFolder();
   const files = below(await writeContent(folder, allFolders(source)), format);
@@ -101,7 +101,7 @@ const QUERY = 'vit.encoder.layer.1.attention.attention.query.weight';
 const ADAPTER = 'base_model.model.vit.encoder.layer.0.attention.attention.query.lora_A.weight';
 
 describe('what is wrong in the files is found:', () => {
-  it.each<[string, ExportFormat, string, (place: string) => void | Promise<void>, string]>([
+  it.each<[string, TensorFormat, string, (place: string) => void | Promise<void>, string]>([
     [
       'one value',
       'hf',

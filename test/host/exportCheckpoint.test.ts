@@ -30,7 +30,7 @@ function editJson(file: string, change: (value: Record<string, unknown>) => void
 }
 
 describe('an export', { timeout: 60_000 }, () => {
-  it.each(['hf', 'peft', 'timm'] as const)('%s is checked whole, lies in the run, and replaces the one before', async (format) => {
+  it.each(['hf', 'peft', 'timm', 'onnx'] as const)('%s is checked whole, lies in the run, and replaces the one before', async (format) => {
     const { page, dir, runId } = await trainedRun();
     const ask = () => page.request('run:export', { runId, settings: { format, checkpoint: 30, withMerged: true } });
     const report = await ask();

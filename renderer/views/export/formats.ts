@@ -17,6 +17,7 @@ export const FORMATS: readonly { value: ExportFormat; label: string; about: stri
     label: 'timm',
     about: 'For timm.create_model: weights with q, k and v stacked and adapters merged, config, model card.',
   },
+  { value: 'onnx', label: 'ONNX', about: 'model.onnx (opset 17) for onnxruntime and others, adapters merged, with labels.' },
 ];
 
 /** As a row of a list names it. */

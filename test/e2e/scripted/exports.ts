@@ -21,6 +21,9 @@ logits = model(pixel_values=torch.zeros(1, 3, 64, 64)).logits`,
   timm: `import timm, torch
 model = timm.create_model("local-dir:.", pretrained=True).eval()
 logits = model(torch.zeros(1, 3, 64, 64))`,
+  onnx: `import numpy as np, onnxruntime
+session = onnxruntime.InferenceSession("/data/prelora/exports/model.onnx")
+(logits,) = session.run(None, {"pixel_values": np.zeros((1, 3, 64, 64), np.float32)})`,
 };
 
 export class ScriptedExports {
