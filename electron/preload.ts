@@ -19,16 +19,16 @@ contextBridge.exposeInMainWorld('workbench', {
   },
 });
 
-/** Files that are data sets of their own: tar shards and parquet. */
-const DATA_FILE = /\.(tar|tar\.gz|tgz|parquet)$/i;
+/** Files that mean something by themselves: tar shards and parquet, which are data sets, and run bundles. */
+const KNOWN_FILE = /\.(tar|tar\.gz|tgz|parquet|prelora\.zip)$/i;
 
-// Data that is dropped on the window: only here its path can be learnt. What the page makes of another dropped file is its own affair.
+// What is dropped on the window: only here its path can be learnt. What the page makes of another dropped file is its own affair.
 window.addEventListener('dragover', (event) => {
   if (event.dataTransfer?.types.includes('Files')) event.preventDefault();
 });
 window.addEventListener('drop', ({ dataTransfer }) => {
   const file = dataTransfer?.files[0];
-  if (!file || !(dataTransfer?.items[0]?.webkitGetAsEntry()?.isDirectory || DATA_FILE.test(file.name))) return;
+  if (!file || !(dataTransfer?.items[0]?.webkitGetAsEntry()?.isDirectory || KNOWN_FILE.test(file.name))) return;
   const path = pathOf(file);
   if (path) ipcRenderer.emit('workbench:event', {}, { event: 'shell:dropped', payload: { path } });
 });

@@ -58,7 +58,7 @@ const RULES: Rule[] = [
   {
     of: 'main/store',
     may: ['main/protocol', 'main/core'],
-    packages: ['node:', 'yaml'],
+    packages: ['node:', 'yaml', 'yazl', 'yauzl'],
     because: 'files hold arrays; they know no tensors',
   },
   {

@@ -4,17 +4,19 @@ import { PreloraError } from '../protocol/reply.ts';
 import { readConfig } from '../store/runFolder.ts';
 import { readArguments } from './arguments.ts';
 import { type CommandIo, printJson } from './io.ts';
+import { nameDataAnew } from './namedData.ts';
 import { inNativeEnvironment } from './train.ts';
 
-export const EVAL_USAGE = 'prelora eval DIR [--checkpoint last|best|STEP] [--json]';
+export const EVAL_USAGE = 'prelora eval DIR [--checkpoint last|best|STEP] [--data SOURCE] [--json]';
 
 export async function evalCommand(args: string[], io: CommandIo): Promise<number> {
-  const options = { checkpoint: { type: 'string', default: 'last' }, json: { type: 'boolean' } } as const;
+  const options = { checkpoint: { type: 'string', default: 'last' }, data: { type: 'string' }, json: { type: 'boolean' } } as const;
   const { values, positionals } = readArguments(args, options, EVAL_USAGE, [1, 1]);
   const dir = positionals[0] as string;
   const checkpoint = readCheckpoint(values.checkpoint);
   const again = await inNativeEnvironment((await readConfig(dir)).engine, ['eval', ...args], io);
   if (again !== null) return again;
+  if (values.data !== undefined) await nameDataAnew(dir, values.data, io);
   const scores = await evaluateCheckpoint(dir, checkpoint, (message) => io.stderr.write(`${message}\n`));
   if (values.json) {
     const { images: _forThePage, ...told } = scores;

@@ -1,18 +1,23 @@
 /**
- * `prelora import`: what a file or folder of start weights is, and the config that trains on from it (only headers are read); or the config
- * that timm's `args.yaml` becomes, with what was taken, worked out and left out.
+ * `prelora import`: what a file or folder of start weights is, and the config that trains on from it (only headers are read); the config that
+ * timm's `args.yaml` becomes, with what was taken, worked out and left out; or a run bundle, which becomes a run. Told by content.
  */
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseConfig } from '../core/resolveConfig.ts';
 import { configFromTimm, isTimmArgs } from '../exchange/timmArgs.ts';
+import { importBundle } from '../host/importBundle.ts';
+import { RunCatalog } from '../host/runCatalog.ts';
 import { describeStartWeights } from '../host/startWeights.ts';
 import { PreloraError } from '../protocol/reply.ts';
+import { isBundle } from '../store/bundleReading.ts';
 import { formatYaml, readConfigFile } from '../store/configFile.ts';
+import { runsRoot } from '../store/paths.ts';
 import { readArguments, readNumber } from './arguments.ts';
 import { type CommandIo, printJson } from './io.ts';
 
-export const IMPORT_USAGE = 'prelora import DIR_OR_FILE [--heads N] [--eps X] | ARGS_YAML [--processes N] [--strict] [--out FILE] [--json]';
+export const IMPORT_USAGE =
+  'prelora import DIR_OR_FILE [--heads N] [--eps X] | ARGS_YAML [--processes N] [--strict] [--out FILE] [--json] | RUN.prelora.zip [--json]';
 
 export async function importCommand(args: string[], io: CommandIo): Promise<number> {
   const options = {
@@ -26,6 +31,7 @@ export async function importCommand(args: string[], io: CommandIo): Promise<numb
   const { values, positionals } = readArguments(args, options, IMPORT_USAGE, [1, 1]);
   const source = path.resolve(positionals[0] as string);
   if (/\.ya?ml$/i.test(source)) return importTimm(source, { ...values, processes: readNumber('processes', values.processes) ?? 1 }, io);
+  if (await isBundle(source)) return importRun(source, values, io);
   const { kind, model, notes } = await describeStartWeights(source);
   const numHeads = required('heads', 'number of attention heads', readNumber('heads', values.heads) ?? model.numHeads);
   const layerNormEps = required('eps', 'LayerNorm epsilon', readNumber('eps', values.eps) ?? model.layerNormEps);
@@ -60,6 +66,17 @@ async function importTimm(source: string, { processes, strict, out, json }: Timm
   if (json) printJson(io, { kind: 'timm', config, taken, computed, dropped });
   else if (out === undefined) io.stdout.write(formatYaml(config));
   else io.stdout.write(`${dropped.length} arguments dropped: prelora train --config ${out} --set data.source=…\n`);
+  return 0;
+}
+
+/** Into the folder of runs, wherever that is on this machine. */
+async function importRun(source: string, { json, ...others }: Record<string, unknown>, io: CommandIo): Promise<number> {
+  const [foreign] = Object.keys(others);
+  if (foreign !== undefined) throw new PreloraError('bad-arguments', `--${foreign}: means nothing for a run bundle`, foreign);
+  const { runId, name, folder, notes } = await importBundle(new RunCatalog(runsRoot()), source, { signal: io.signal });
+  for (const note of notes) io.stderr.write(`${note}\n`);
+  if (json) printJson(io, { kind: 'bundle', runId, name, folder, notes });
+  else io.stdout.write(`${folder}\n`);
   return 0;
 }
 

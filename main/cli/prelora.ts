@@ -35,7 +35,11 @@ const COMMANDS: Record<string, Command> = {
   study: { usage: STUDY_USAGE, does: 'one recipe as several variants, each with several random seeds', run: studyCommand },
   estimate: { usage: ESTIMATE_USAGE, does: 'what a config would cost: parameters, memory, speed', run: estimateCommand },
   export: { usage: EXPORT_USAGE, does: 'a checkpoint as a folder for Hugging Face, PEFT, timm or ONNX, checked', run: exportCommand },
-  import: { usage: IMPORT_USAGE, does: 'a config that starts from weights of Hugging Face, timm or a run', run: importCommand },
+  import: {
+    usage: IMPORT_USAGE,
+    does: 'a config that starts from weights of Hugging Face, timm or a run; a run out of a bundle',
+    run: importCommand,
+  },
   serve: { usage: SERVE_USAGE, does: 'browser mode: the workbench in a browser, here or through a tunnel', run: serveCommand },
   engine: { usage: ENGINE_USAGE, does: 'native compute engines of this machine', run: engineCommand },
   bench: { usage: BENCH_USAGE, does: 'measures this machine, against PyTorch where it is there', run: benchCommand },

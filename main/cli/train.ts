@@ -10,37 +10,39 @@ import { readConfig } from '../store/runFolder.ts';
 import { readArguments } from './arguments.ts';
 import { CONFIG_OPTIONS, configOfArguments } from './configArguments.ts';
 import { type CommandIo, printJson } from './io.ts';
+import { nameDataAnew } from './namedData.ts';
 import { progressListener } from './progress.ts';
 import { runAgainWith } from './respawn.ts';
 
 export const TRAIN_USAGE =
   'prelora train [--preset NAME] [--config FILE] [--set path=value …] [--out DIR] [--backend auto|tensorflow|wasm|cpu] [--json]';
-export const RESUME_USAGE = 'prelora resume DIR [--json]';
+export const RESUME_USAGE = 'prelora resume DIR [--data SOURCE] [--json]';
 
 /** Exit status 0 finished, 5 diverged, 130 stopped by the user. */
 export async function trainCommand(args: string[], io: CommandIo): Promise<number> {
   const options = { ...CONFIG_OPTIONS, out: { type: 'string' }, json: { type: 'boolean' } } as const;
   const { values } = readArguments(args, options, TRAIN_USAGE, [0, 0]);
   const config = await configOfArguments(values);
-  return runTask({ config, dir: values.out ?? null }, config.engine, ['train', ...args], io, values.json ?? false);
+  const again = await inNativeEnvironment(config.engine, ['train', ...args], io);
+  return again ?? runTask({ config, dir: values.out ?? null }, io, values.json ?? false);
 }
 
 export async function resumeCommand(args: string[], io: CommandIo): Promise<number> {
-  const { values, positionals } = readArguments(args, { json: { type: 'boolean' } } as const, RESUME_USAGE, [1, 1]);
+  const { values, positionals } = readArguments(
+    args,
+    { data: { type: 'string' }, json: { type: 'boolean' } } as const,
+    RESUME_USAGE,
+    [1, 1],
+  );
   const dir = positionals[0] as string;
   const { engine } = await readConfig(dir);
-  return runTask({ resume: dir }, engine, ['resume', ...args], io, values.json ?? false);
+  const again = await inNativeEnvironment(engine, ['resume', ...args], io);
+  if (again !== null) return again;
+  if (values.data !== undefined) await nameDataAnew(dir, values.data, io);
+  return runTask({ resume: dir }, io, values.json ?? false);
 }
 
-async function runTask(
-  task: TrainingTask,
-  engine: z.output<typeof EngineConfig>,
-  argv: string[],
-  io: CommandIo,
-  json: boolean,
-): Promise<number> {
-  const again = await inNativeEnvironment(engine, argv, io);
-  if (again !== null) return again;
+async function runTask(task: TrainingTask, io: CommandIo, json: boolean): Promise<number> {
   const report = await trainInProcess(task, {
     listener: (run) => progressListener(run, io),
     say: (message) => io.stderr.write(`${message}\n`),

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { referenceWords } from '../protocol/dataReference.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { looksLikeCifar, openCifar } from './cifar.ts';
 import { openParquet } from './hfParquet.ts';
@@ -21,6 +22,11 @@ const FASHION_MNIST_CLASSES = ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'C
 /** Opens `source` in the layout that `data.format` names or its files show. Throws the data codes of formats.md section 9. */
 export async function readSource(source: string, data: DataSettings, signal?: AbortSignal): Promise<RawSource> {
   throwIfAborted(signal);
+  const missing = referenceWords(source);
+  if (missing !== null) {
+    const cure = `name it again: "Name its data…" in the run's menu on the Runs screen, or prelora resume|eval DIR --data SOURCE`;
+    throw new PreloraError('data-not-found', `the data of this run did not come with its bundle (${missing}); ${cure}`, 'data.source');
+  }
   if (source === 'sample') return { ...(await openIdx(sampleFolder())), preset: 'fashion-mnist' };
   if (source === 'fashion-mnist') return openSystemFashionMnist();
   const root = path.resolve(source);

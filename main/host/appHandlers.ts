@@ -3,11 +3,11 @@ import os from 'node:os';
 import { RunConfig } from '../protocol/config.ts';
 import type { AppDescription } from '../protocol/results.ts';
 import { listPresets, type Preset } from '../store/presets.ts';
+import { programVersion } from '../store/programVersion.ts';
 import { describeEngines, installableEngines } from './computeEngines.ts';
 import { collectDiagnostics, diagnosticsFileName, zipDiagnostics } from './diagnostics/diagnostics.ts';
 import type { EngineHost } from './engineHost.ts';
 import type { EngineHandlers } from './handlers.ts';
-import { programVersion } from './programVersion.ts';
 
 export function appHandlers(host: EngineHost): Pick<EngineHandlers, 'app:describe' | 'app:diagnose'> {
   return {

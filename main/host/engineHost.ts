@@ -13,6 +13,7 @@ import { releaseOwnLock } from '../store/lock.ts';
 import { queueFolder, runsRoot } from '../store/paths.ts';
 import { readConfig } from '../store/runFolder.ts';
 import type { RunCommand } from '../train/commands.ts';
+import { BundleJobs } from './bundleJobs.ts';
 import { CrashPolicy } from './crashPolicy.ts';
 import { type Death, recordCrash } from './crashRecord.ts';
 import { EngineInstaller } from './engineInstaller.ts';
@@ -54,6 +55,7 @@ export interface Attendance {
 export class EngineHost {
   readonly catalog: RunCatalog;
   readonly installer = new EngineInstaller((progress) => this.broadcast('task:progress', progress));
+  readonly bundleJobs = new BundleJobs((progress) => this.broadcast('task:progress', progress));
   /** Closed until somebody opens it: a host made for one job starts nothing by itself. */
   readonly queue = new RunQueue(this, queueFolder());
   /** As still as the queue until it is started. */
@@ -165,9 +167,10 @@ export class EngineHost {
     return this.#isStarting;
   }
 
-  /** Stops all runs with a checkpoint, and an install, which a repeat continues. */
+  /** Stops all runs with a checkpoint, an install, which a repeat continues, and a bundle, of which nothing is left. */
   async close(): Promise<void> {
     this.installer.cancel();
+    this.bundleJobs.cancel();
     this.trashTidying.stop();
     await this.queue.close();
     await Promise.all([...this.#live.values()].map((live) => live.stop(STOP_PATIENCE_MS)));

@@ -1,6 +1,7 @@
 /** Every request of the page with its handler, put together from one file per subject. A missing or a wrong one does not compile. */
 import type { engineRequests, HandlersOf } from '../protocol/requests.ts';
 import { appHandlers } from './appHandlers.ts';
+import { bundleHandlers } from './bundleHandlers.ts';
 import { computeHandlers } from './computeHandlers.ts';
 import { configHandlers } from './configHandlers.ts';
 import { controlHandlers } from './controlHandlers.ts';
@@ -31,6 +32,7 @@ export function engineHandlers(session: Session): EngineHandlers {
     ...switchHandlers(host),
     ...storageHandlers(host),
     ...trashHandlers(host),
+    ...bundleHandlers(host),
     ...weightHandlers(host),
     ...scoreHandlers(host),
   } satisfies EngineHandlers;

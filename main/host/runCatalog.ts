@@ -10,9 +10,9 @@ import { StudyMembership } from '../protocol/study.ts';
 import { writeJsonAtomically } from '../store/atomicFile.ts';
 import { exists } from '../store/exists.ts';
 import { freeName } from '../store/freeName.ts';
-import { listRunFolders } from '../store/runFolder.ts';
+import { ANNOTATIONS_FILE, listRunFolders } from '../store/runFolder.ts';
+import { readRunId } from '../store/runId.ts';
 import { runFolderName } from '../store/runName.ts';
-import { readRunId } from './runId.ts';
 import { RunTrash } from './runTrash.ts';
 
 const Annotations = z.looseObject({
@@ -25,8 +25,6 @@ const Annotations = z.looseObject({
   study: StudyMembership.nullable().default(null),
 });
 export type Annotations = z.output<typeof Annotations>;
-
-const ANNOTATIONS_FILE = 'annotations.json';
 
 export class RunCatalog {
   /** Run id → folder, as last seen. */
@@ -66,6 +64,12 @@ export class RunCatalog {
   /** A path for a new run of that name; nothing is created. */
   newFolder(name: string): Promise<string> {
     return freeName(this.root, runFolderName(name));
+  }
+
+  /** Ids that a run has, or would have again once it comes back from the trash. */
+  async takenIds(): Promise<Set<string>> {
+    const [runs, trashed] = await Promise.all([this.list(), this.trash.list()]);
+    return new Set([...runs, ...trashed].map(({ runId }) => runId));
   }
 
   async annotate(runId: string, changes: Partial<Annotations>): Promise<void> {

@@ -14,7 +14,7 @@ import { freeName } from '../store/freeName.ts';
 import { parseJson } from '../store/json.ts';
 import { lockHolder } from '../store/lock.ts';
 import { listRunFolders } from '../store/runFolder.ts';
-import { readRunId } from './runId.ts';
+import { readRunId } from '../store/runId.ts';
 
 /** How long a run waits (product.md section 3). */
 export const KEPT_IN_TRASH_MS = 30 * 24 * 3600 * 1000;

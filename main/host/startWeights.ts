@@ -6,6 +6,7 @@ import { describeStartWeights as describeForeign, readStartWeights as readForeig
 import { mergeAdapters } from '../lora/merge.ts';
 import type { HostTensor } from '../model/init.ts';
 import type { ModelShape } from '../protocol/config.ts';
+import { referenceWords } from '../protocol/dataReference.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { StartWeightsReport } from '../protocol/results.ts';
 import { loadCheckpointOrOffer } from '../store/checkpointFolder.ts';
@@ -15,11 +16,13 @@ import type { StartWeights } from '../train/startRun.ts';
 
 /** Weights at `source` in the shape of `model`. Throws `not-found`, `unsafe-tensors`, `checkpoint-damaged`, or `bad-config` for a misfit. */
 export async function readStartWeights(source: string, model: ModelShape): Promise<StartWeights> {
+  refuseReference(source);
   return isOurRun(source) ? readRun(source, model) : readForeign(source, model);
 }
 
 /** The sizes of what is at `source`, for the form and the command line. */
 export async function describeStartWeights(source: string): Promise<StartWeightsReport> {
+  refuseReference(source);
   if (!isOurRun(source)) {
     const { vocabulary, model, notes } = await describeForeign(source);
     const kind = { classic: 'Hugging Face', renamed: 'Hugging Face', timm: 'timm' }[vocabulary];
@@ -29,6 +32,17 @@ export async function describeStartWeights(source: string): Promise<StartWeights
   const { imageSize, patchSize, inChannels, embedDim, depth, numHeads, mlpRatio, qkvBias, layerNormEps, numClasses } = model;
   const sizes = { imageSize, patchSize, inChannels, embedDim, depth, numHeads, mlpRatio, qkvBias, layerNormEps, numClasses };
   return { kind: 'a run of this program', model: { size: 'custom', ...sizes }, notes: [`step ${await stepOf(source)} is taken`] };
+}
+
+/** Weights that a run began with stay behind when it is bundled. */
+function refuseReference(source: string): void {
+  const missing = referenceWords(source);
+  if (missing === null) return;
+  throw new PreloraError(
+    'not-found',
+    `the start weights of this run did not come with its bundle (${missing}); give their file or folder`,
+    'model.startFrom',
+  );
 }
 
 function isOurRun(source: string): boolean {

@@ -24,7 +24,7 @@ export interface RunFrame {
 }
 
 export interface ProgressEvent {
-  task: 'engine:install' | 'switch:trial' | 'estimate:measure' | 'export';
+  task: 'engine:install' | 'switch:trial' | 'estimate:measure' | 'export' | 'bundle:write' | 'bundle:import';
   message: string;
   /** 0…1, or null when the end is unknown. */
   fraction: number | null;
@@ -61,7 +61,7 @@ export interface RunPlace {
 export interface ShellPushes {
   /** A chosen menu entry names the page's command. */
   'menu:command': { command: string };
-  /** A folder, or a file of a data set in shards, was dropped on the window. */
+  /** A folder, a file of a data set in shards, or a run bundle was dropped on the window. */
   'shell:dropped': { path: string };
   /** The place that a notification was about. */
   'notification:clicked': RunPlace;

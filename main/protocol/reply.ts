@@ -10,6 +10,7 @@ export const EXIT_STATUS = {
   busy: 2,
   'inexact-resume': 2,
   'unsafe-tensors': 3,
+  'unsafe-bundle': 3,
   'data-not-found': 3,
   'data-unreadable': 3,
   'data-empty-class': 3,

@@ -5,6 +5,7 @@
  */
 import './jitless.ts';
 import { z } from 'zod';
+import { BundleWeights } from './bundle.ts';
 import { Comparison } from './comparison.ts';
 import { RunConfig } from './config.ts';
 import { EngineVariant } from './engine.ts';
@@ -23,6 +24,7 @@ import {
   Estimate,
   EvaluationScores,
   FileReplay,
+  ImportedRun,
   InstallOutcome,
   MergeReport,
   ModelDifference,
@@ -40,6 +42,7 @@ import {
   TrashedRun,
   UnpackedSource,
   WhatIfSettings,
+  WrittenBundle,
 } from './results.ts';
 import { ShellPreferences } from './shellPreferences.ts';
 import { StudyMembership } from './study.ts';
@@ -82,6 +85,24 @@ export const engineRequests = {
   /** Moves a run to the trash, from where `runs:restore` brings it back. */
   'runs:trash': { arg: runOnly, result: z.void() },
   'runs:restore': { arg: runOnly, result: z.void() },
+
+  /**
+   * A run as one zip, without its data, names of users, and paths. `file` ends in .prelora.zip and must not exist; from a browser it is a name
+   * alone, and the file lies in the folder `bundles` of the data root. Fails with `bad-arguments`, `checkpoint-damaged`, `disk-full`.
+   */
+  'bundle:write': {
+    arg: z.strictObject({ runId: RunId, file: z.string().min(1).max(4000), weights: BundleWeights.default('best') }),
+    result: WrittenBundle,
+  },
+  /** Puts the run of a bundle among the runs, under a new id where its own is taken. Fails with `not-found` or `unsafe-bundle`. */
+  'bundle:import': { arg: z.strictObject({ file: z.string().min(1).max(4000) }), result: ImportedRun },
+  /** Ends what is being written or imported; nothing is left of it. */
+  'bundle:cancel': { arg: z.strictObject({}), result: z.void() },
+  /** Where the data of a run lies that came in a bundle. Notes tell how it differs from what the run was trained on. */
+  'run:nameData': {
+    arg: z.strictObject({ runId: RunId, source: z.string().min(1).max(4000), valSource: z.string().min(1).max(4000).optional() }),
+    result: z.object({ notes: z.array(z.string()) }),
+  },
 
   /** Runs in the trash, newest first. They go for good when their time is over, or when somebody asks for it. */
   'trash:list': { arg: z.strictObject({}), result: z.array(TrashedRun) },

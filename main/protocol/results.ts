@@ -323,6 +323,27 @@ export const EvaluationScores = z.object({
 });
 export type EvaluationScores = z.output<typeof EvaluationScores>;
 
+/** A bundle that was written. */
+export const WrittenBundle = z.object({
+  file: z.string(),
+  bytes: z.number(),
+  /** Steps of the checkpoints inside. */
+  steps: z.array(z.number()),
+  /** What is not as one might expect, a sentence each. */
+  notes: z.array(z.string()),
+});
+export type WrittenBundle = z.output<typeof WrittenBundle>;
+
+/** A run that came in a bundle. */
+export const ImportedRun = z.object({
+  /** Its own, unless a run of that id was here already. */
+  runId: z.string(),
+  name: z.string(),
+  folder: z.string(),
+  notes: z.array(z.string()),
+});
+export type ImportedRun = z.output<typeof ImportedRun>;
+
 /** Which checkpoint of a run: the newest that can be read, the best one, or that of a step. */
 export const CheckpointName = z.union([z.enum(['last', 'best']), z.number().int()]);
 export type CheckpointName = z.output<typeof CheckpointName>;

@@ -4,14 +4,14 @@
  * file, manifest last, then renamed: it is complete or absent (formats.md section 12; reliability.md R3, R4).
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, rm, statfs } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { PreloraError } from '../protocol/reply.ts';
 import type { DiskRoom, Phase } from '../protocol/run.ts';
 import { CHECKPOINT_VERSION, type CheckpointManifest } from '../protocol/runFiles.ts';
 import { renameWithRetries, syncFolder } from './atomicFile.ts';
 import type { TensorParts } from './checkpointShapes.ts';
 import { diskFault } from './diskFault.ts';
+import { FREE_SPACE_FACTOR, freeBytes, requireSpace } from './diskSpace.ts';
 import { exists } from './exists.ts';
 import { toJson } from './json.ts';
 import { NATIVE_METADATA, safetensorsBytes, type Tensor, type TensorSource, type WrittenFile, writeSafetensors } from './safetensors.ts';
@@ -35,8 +35,6 @@ export interface LoadedCheckpoint {
 export const PARTS = ['model', 'optimizer', 'previous', 'average'] as const;
 export const STATE_FILE = 'state.json';
 export const MANIFEST_FILE = 'manifest.json';
-/** Room that must stay free beyond what is written: the records that follow, and what file systems keep for themselves. */
-const FREE_SPACE_FACTOR = 1.1;
 
 /** Where a run keeps its checkpoints; it need not exist yet. */
 export function checkpointsFolder(runDir: string): string {
@@ -67,7 +65,7 @@ export async function saveCheckpoint(
   const stateText = `${toJson(content.state)}\n`;
   try {
     await mkdir(parent, { recursive: true });
-    await requireSpace(parent, content, stateText);
+    await requireSpaceFor(parent, content, stateText);
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary);
     const manifest = await writeFiles(temporary, content, stateText, run);
@@ -80,23 +78,12 @@ export async function saveCheckpoint(
   }
 }
 
-async function requireSpace(parent: string, content: CheckpointContent, stateText: string): Promise<void> {
+async function requireSpaceFor(parent: string, content: CheckpointContent, stateText: string): Promise<void> {
   const tensorBytes = PARTS.map((part) => content.tensors[part]).map((tensors) =>
     tensors ? safetensorsBytes(tensors, NATIVE_METADATA) : 0,
   );
-  const needed = FREE_SPACE_FACTOR * (tensorBytes.reduce((sum, bytes) => sum + bytes, 0) + Buffer.byteLength(stateText));
-  const free = await freeBytes(parent);
-  if (free >= needed) return;
-  throw new PreloraError(
-    'disk-full',
-    `${parent}: checkpoint step-${content.step} needs ${mebibytes(needed)} MiB, ${mebibytes(free)} MiB are free; free some space and resume`,
-  );
-}
-
-/** Free for us on the disk that holds `folder`. */
-async function freeBytes(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize;
+  const needed = tensorBytes.reduce((sum, bytes) => sum + bytes, 0) + Buffer.byteLength(stateText);
+  await requireSpace(parent, needed, { what: `${parent}: checkpoint step-${content.step}`, cure: 'free some space and resume' });
 }
 
 /** What is left for more checkpoints like this one; low when another two do not fit (product.md section 3). */
@@ -104,10 +91,6 @@ export async function diskRoom(runDir: string, { files }: Pick<CheckpointManifes
   const checkpointBytes = FREE_SPACE_FACTOR * files.reduce((sum, { bytes }) => sum + bytes, 0);
   const free = await freeBytes(checkpointsFolder(runDir));
   return { freeBytes: free, checkpointBytes, isLow: free < 2 * checkpointBytes };
-}
-
-function mebibytes(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(1);
 }
 
 async function writeFiles(

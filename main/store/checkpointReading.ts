@@ -13,6 +13,7 @@ import { checkpointFolder, type LoadedCheckpoint, MANIFEST_FILE, manifestSha256,
 import { findShapeFault, type ShapeMap, type TensorParts } from './checkpointShapes.ts';
 import { systemCode } from './diskFault.ts';
 import { firstIssue, parseJson } from './json.ts';
+import { withNamedData } from './namedData.ts';
 import { readSafetensors, SafetensorsFile } from './safetensors.ts';
 
 /** The error of a checkpoint that cannot be used: what is broken, in which file. */
@@ -67,7 +68,13 @@ async function verifyAndReadState(
   if (fault) throw new CheckpointDamage(step, fault.file, fault.rule);
   const state = parseJson(await readFile(path.join(folder, STATE_FILE), 'utf8'));
   if (state === undefined) throw new CheckpointDamage(step, STATE_FILE, 'is not JSON');
-  return { manifest, state };
+  return { manifest, state: await withNamedDataInState(runDir, state) };
+}
+
+/** The config in a state says where the data lies, as the run's own config does. */
+async function withNamedDataInState(runDir: string, state: unknown): Promise<unknown> {
+  if (typeof state !== 'object' || state === null || !('config' in state)) return state;
+  return { ...state, config: await withNamedData(runDir, state.config) };
 }
 
 /** Only our own names: a manifest from elsewhere must not lead outside its folder. */

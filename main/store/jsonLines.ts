@@ -105,6 +105,22 @@ function wholeLength(descriptor: number, size: number): number {
   return parseObject(line) === undefined ? start : size;
 }
 
+/** Bytes of a file's whole lines, leaving out a torn last one; 0 where there is no file. What another process appends meanwhile is not seen. */
+export function wholeBytes(file: string): number {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'r');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return 0;
+    throw error;
+  }
+  try {
+    return wholeLength(descriptor, fstatSync(descriptor).size);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 function endsWithNewline(descriptor: number, size: number): boolean {
   const last = Buffer.alloc(1);
   readFully(descriptor, last, size - 1);
@@ -177,8 +193,12 @@ function damaged(file: string, line: number, rule: string): PreloraError {
   return new PreloraError('run-damaged', `${file}: line ${line}: ${rule}`);
 }
 
-/** Lines without their ends, as many at a time as a piece of the file holds; the last one also when it has no end. */
-async function* linesOf(file: string): AsyncGenerator<Buffer[], void, undefined> {
+/**
+ * Lines without their ends, as many at a time as a piece of the file holds; the last one also when it has no end. Of a file that is being
+ * written, only the first `bytes` are read.
+ */
+export async function* linesOf(file: string, bytes = Number.POSITIVE_INFINITY): AsyncGenerator<Buffer[], void, undefined> {
+  if (bytes === 0) return;
   const handle = await open(file, 'r').catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return null;
     throw error;
@@ -186,7 +206,11 @@ async function* linesOf(file: string): AsyncGenerator<Buffer[], void, undefined>
   if (!handle) return;
   try {
     let rest = Buffer.alloc(0);
-    for await (const chunk of handle.createReadStream({ autoClose: false, highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>) {
+    for await (const chunk of handle.createReadStream({
+      autoClose: false,
+      highWaterMark: CHUNK_BYTES,
+      end: bytes - 1,
+    }) as AsyncIterable<Buffer>) {
       const piece = Buffer.concat([rest, chunk]);
       const lines: Buffer[] = [];
       let start = 0;

@@ -14,6 +14,7 @@ import { systemCode } from './diskFault.ts';
 import { firstIssue, type Schema } from './json.ts';
 import { readJsonLines, type TornTail } from './jsonLines.ts';
 import { type IsLive, liveRecords, type SegmentStart } from './lineage.ts';
+import { withNamedData } from './namedData.ts';
 
 /** The record files, append-only: name on disk and schema of a line. */
 export const RECORD_FILES = {
@@ -37,6 +38,8 @@ export const BEST_FILE = 'best.json';
 export const LAST_FILE = 'last.json';
 export const SUMMARY_FILE = 'summary.csv';
 export const DATA_REPORT_FILE = 'data-report.json';
+/** What a user noted beside the run: name, tags, note. */
+export const ANNOTATIONS_FILE = 'annotations.json';
 
 /** Kind of the journal record that announces a segment; `detail.fromSegment` is where its checkpoint came from. */
 export const SEGMENT_EVENT = 'segment';
@@ -99,15 +102,21 @@ export async function readLineage(runDir: string): Promise<IsLive> {
 /** The run's resolved config. Throws `not-found` when `runDir` is no run, `bad-config` or `run-damaged` with field and rule. */
 export async function readConfig(runDir: string): Promise<ResolvedConfig> {
   const file = path.join(runDir, CONFIG_FILE);
-  const value = await readJson(file);
-  if (value === null) throw new PreloraError('not-found', `${runDir} is not a run: it has no ${CONFIG_FILE}`);
+  const value = await readRawConfig(runDir);
   try {
-    return requireResolved(parseConfig(value), file);
+    return requireResolved(parseConfig(await withNamedData(runDir, value)), file);
   } catch (error) {
     if (error instanceof PreloraError && error.code === 'bad-config')
       throw new PreloraError(error.code, `${file}: ${error.message}`, error.field);
     throw error;
   }
+}
+
+/** What config.json says, unchecked: of a run that came in a bundle, references where paths stood. Throws `not-found` or `run-damaged`. */
+export async function readRawConfig(runDir: string): Promise<unknown> {
+  const value = await readJson(path.join(runDir, CONFIG_FILE));
+  if (value === null) throw new PreloraError('not-found', `${runDir} is not a run: it has no ${CONFIG_FILE}`);
+  return value;
 }
 
 /** A stored config has nothing left open that training needs; one edited by hand might. */

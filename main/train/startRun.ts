@@ -61,7 +61,7 @@ export async function startRun(config: RunConfig, dir: string | null, options: S
   await noteUse(store.dir, [dataset.train, dataset.val]);
   const engine = { backend: backend.name, version: backend.version, threads: backend.threads, compiled: false };
   const state = initialRunState(named, stepsPerEpoch(dataset.train.count, named.train.batchSize, named.train.dropLast), engine);
-  await store.writeDataReport(dataset.report);
+  await store.writeDataReport({ ...dataset.report, fingerprint: dataset.fingerprint });
   const run = open(store, { dataset, backend, state, tensors }, options);
   journalStart(run, notes);
   return run;

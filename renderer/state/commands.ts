@@ -43,6 +43,7 @@ export function globalCommands(workbench: Workbench, overlays: Overlays): Comman
     },
     { id: 'filter', title: 'Filter this screen', keys: 'Mod+F', run: focusFilter },
     { id: 'new-run', title: 'New run', keys: 'Mod+N', run: () => navigation.go({ screen: 'new' }) },
+    { id: 'import', title: 'Import a run bundle…', run: () => void workbench.bundles.choose(workbench.facts.facts?.host) },
     { id: 'runs', title: 'Go to Runs', run: () => navigation.go({ screen: 'runs' }) },
     { id: 'compare', title: 'Go to Compare', run: () => navigation.go({ screen: 'compare', runs: [...runs.selected] }) },
     { id: 'queue', title: 'Go to Queue', run: () => navigation.go({ screen: 'queue' }) },

@@ -6,10 +6,17 @@ import { errorText } from '../api.ts';
 
 const TOAST_MS = 10_000;
 
+export interface ToastLink {
+  text: string;
+  href: string;
+}
+
 export interface Toast {
   id: number;
   text: string;
   undo: (() => Promise<void> | void) | null;
+  /** Where what it tells of is to be seen. */
+  link: ToastLink | null;
 }
 
 export interface ErrorNotice {
@@ -36,10 +43,10 @@ export class Notices {
     return this.#announcement;
   }
 
-  /** Confirms something done; with `undo` for ten seconds a way back. */
-  confirm(text: string, undo: Toast['undo'] = null): void {
+  /** Confirms something done; with `undo` for ten seconds a way back, with `link` a way there. */
+  confirm(text: string, undo: Toast['undo'] = null, link: Toast['link'] = null): void {
     const id = this.#nextId++;
-    this.#toasts = [...this.#toasts.slice(-2), { id, text, undo }];
+    this.#toasts = [...this.#toasts.slice(-2), { id, text, undo, link }];
     this.#announcement = text;
     setTimeout(() => this.dismissToast(id), TOAST_MS);
   }

@@ -116,6 +116,16 @@ export class Runs {
     await this.load();
   }
 
+  /** Where the data of a run lies that came in a bundle; how it differs from what the run had is told. */
+  async nameData(runId: string, source: string): Promise<void> {
+    await this.#notices.attempt(async () => {
+      const { notes } = await this.#api.request('run:nameData', { runId, source });
+      const same = `The data of ${this.find(runId)?.status.name ?? runId} is named: the run can be evaluated and resumed.`;
+      this.#notices.confirm(notes.length > 0 ? `The data is named, but ${notes.join('; ')}.` : same);
+    });
+    await this.load();
+  }
+
   /** To the trash, with a way back. */
   async trash(runId: string): Promise<void> {
     const name = this.find(runId)?.status.name ?? runId;

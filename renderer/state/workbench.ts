@@ -2,6 +2,7 @@
 import { createContext } from 'svelte';
 import type { Api } from '../api.ts';
 import { AppFacts } from './appFacts.svelte.ts';
+import { BundleImport } from './bundleImport.svelte.ts';
 import { Navigation } from './navigation.svelte.ts';
 import { Notices } from './notices.svelte.ts';
 import { Power } from './power.svelte.ts';
@@ -11,6 +12,7 @@ import { Runs } from './runs.svelte.ts';
 
 export interface Workbench {
   api: Api;
+  bundles: BundleImport;
   facts: AppFacts;
   navigation: Navigation;
   notices: Notices;
@@ -25,6 +27,7 @@ export function createWorkbench(api: Api, store: KeyValueStore): Workbench {
   return {
     api,
     notices,
+    bundles: new BundleImport(api, notices),
     facts: new AppFacts(api, notices),
     navigation: new Navigation(),
     power: new Power(api),

@@ -25,6 +25,59 @@ describe.skipIf(!findChromium())('the page', () => {
     await page.getByText('step 20 of').waitFor();
   });
 
+  it('renames and tags a run from its menu', async () => {
+    const { page } = await browser.open();
+    await page.getByRole('button', { name: 'Actions for flowers-a', exact: true }).click();
+    await page.getByRole('menuitem', { name: 'Rename…' }).click();
+    await page.getByRole('dialog').getByLabel('Name').fill('tulips');
+    await page.getByRole('dialog').getByRole('button', { name: 'Rename' }).click();
+    await page.getByText('Renamed flowers-a to tulips.').first().waitFor();
+    await page.getByRole('button', { name: 'Actions for tulips' }).click();
+    await page.getByRole('menuitem', { name: 'Tags and note…' }).click();
+    await page.getByRole('dialog').getByLabel('Note').fill('the first that held');
+    await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+    await expect.poll(() => asked(page, 'runs:annotate')).toEqual([{ runId: 'flowers-a', tags: ['paper'], note: 'the first that held' }]);
+  });
+
+  it('imports a run bundle by its path, says what came, opens it, and names its data', async () => {
+    const { page } = await browser.open();
+    await page.getByRole('button', { name: 'Import…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Import a run' });
+    await dialog.getByLabel('Run bundle').fill('/home/me/notes.txt');
+    await page.keyboard.press('Enter');
+    await page.getByText('bundle.json: is not the first member: this is no run bundle').first().waitFor();
+    await page.getByRole('button', { name: 'Import…' }).click();
+    await dialog.getByLabel('Run bundle').fill('/home/me/tulips.prelora.zip');
+    await dialog.getByRole('button', { name: 'Import', exact: true }).click();
+    await page.getByText('Imported tulips. Its data did not come along (folder "tulips", not on this machine)').first().waitFor();
+    expect(await asked(page, 'bundle:import')).toEqual([{ file: '/home/me/notes.txt' }, { file: '/home/me/tulips.prelora.zip' }]);
+    await page.getByRole('button', { name: 'Actions for tulips' }).click();
+    await page.getByRole('menuitem', { name: 'Name its data…' }).click();
+    await page.getByRole('dialog').getByLabel('Source').fill('/data/tulips');
+    await page.getByRole('dialog').getByRole('button', { name: 'Name', exact: true }).click();
+    await page.getByText('The data of tulips is named').first().waitFor();
+    expect(await asked(page, 'run:nameData')).toEqual([{ runId: 'scripted-1', source: '/data/tulips' }]);
+    await page.getByRole('link', { name: 'Open the run' }).click();
+    await page.waitForURL(/#\/run\/scripted-1\/live/);
+  });
+
+  it('imports a bundle that is dropped on the desktop window, on whatever screen; a browser asks for its path', async () => {
+    const desktop = await browser.open({ scenario: 'desktop', route: '#/new' });
+    await desktop.page.evaluate(() => window.scripted.emit('shell:dropped', { path: '/home/me/tulips.prelora.zip' }));
+    await desktop.page.getByText('Imported tulips.').first().waitFor();
+    expect(await asked(desktop.page, 'bundle:import')).toEqual([{ file: '/home/me/tulips.prelora.zip' }]);
+    expect(await desktop.page.locator('[data-field="data.source"] input').inputValue()).not.toContain('tulips');
+
+    const { page } = await browser.open();
+    const dropped = await page.evaluateHandle(() => {
+      const data = new DataTransfer();
+      data.items.add(new File(['PK'], 'tulips.prelora.zip'));
+      return data;
+    });
+    await page.dispatchEvent('main', 'drop', { dataTransfer: dropped });
+    await page.getByRole('dialog', { name: 'Import a run' }).waitFor();
+  });
+
   it('shows after a reload the numbers of the files, without gap or double', async () => {
     const { page } = await browser.open({ route: '#/run/flowers-b/live' });
     for (let i = 0; i < 5; i++) await page.evaluate(() => window.scripted.tick('flowers-b', 40));

@@ -2,7 +2,7 @@
  * The desktop app on an ordinary day, in a real Electron on a screen: starts, closes and opens again, is started twice, tells of itself outside
  * its window, asks before it quits (product.md section 3 and the desktop rows of section 6). Deaths are in deaths.test.ts.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -227,6 +227,24 @@ describe.skipIf(why !== null)(`the desktop app on an ordinary day${why ? ` (skip
     }
     await expect.poll(() => new URL(page.url()).hash).toBe('#/new');
     await expect.poll(() => page.locator('[data-field="data.source"] input').inputValue()).toBe(folder);
+  });
+
+  it('makes a run of a dropped bundle, and says where it is', async () => {
+    const { page } = desktop;
+    const file = path.join(installed.dataDir, 'golden.prelora.zip');
+    copyFileSync(path.resolve(import.meta.dirname, '../fixtures/bundle/bundle-v1.zip'), file);
+    await page.evaluate(() => {
+      window.location.hash = '#/runs';
+    });
+    const devtools = await page.context().newCDPSession(page);
+    const data = { items: [], files: [file], dragOperationsMask: 1 };
+    for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+      await devtools.send('Input.dispatchDragEvent', { type, x: 600, y: 400, data });
+    }
+    await page.getByText('Imported golden.').first().waitFor();
+    await page.getByRole('link', { name: 'Open the run' }).click();
+    await expect.poll(() => new URL(page.url()).hash).toMatch(/^#\/run\/3a6c935f-/);
+    await page.getByText('step 9 of 9').first().waitFor();
   });
 
   it('closed with an active run trains on in the tray; a second start ends itself and opens the window of the first', async () => {

@@ -11,8 +11,8 @@ import { nvidiaDevices } from '../../engine/tensorflow.ts';
 import type { DiagnosticsFile } from '../../protocol/results.ts';
 import { parseJson } from '../../store/json.ts';
 import { resourcesFolder } from '../../store/paths.ts';
+import { programVersion } from '../../store/programVersion.ts';
 import { CONFIG_FILE, DATA_REPORT_FILE, RECORD_FILES, type RecordKind, recordFile, STATUS_FILE } from '../../store/runFolder.ts';
-import { programVersion } from '../programVersion.ts';
 import { readLogTail } from './hostLog.ts';
 import { createMask, type Mask } from './masking.ts';
 

@@ -3,6 +3,7 @@
  * whatever people wrote themselves (notes, tags, names of classes). Equal paths get equal numbers, so that a report stays readable.
  */
 import path from 'node:path';
+import { ABSOLUTE_PATHS, replaceName } from '../../core/privateText.ts';
 
 export interface Secrets {
   home: string;
@@ -21,11 +22,7 @@ export interface Mask {
 
 /** Keys under which people's own words stand, in configs, journals and statuses. */
 const OWN_WORDS: ReadonlySet<string> = new Set(['note', 'text', 'tags', 'classNames']);
-/** Names that say nothing about anybody. */
-const PLAIN_NAMES: ReadonlySet<string> = new Set(['', 'root', 'user', 'node', 'admin', 'localhost']);
 const SYSTEM_PATHS = ['/usr/', '/lib', '/proc/', '/sys/', '/etc/', '/bin/', '/dev/', '/run/'];
-/** An absolute path inside a sentence: from a slash or a drive letter to the next space, quote or bracket. */
-const PATHS = /(?<![\w.:/\\<>~-])(?:\/|[A-Za-z]:\\|\\\\)[^\s"'`<>()[\]{},;|]*[^\s"'`<>()[\]{},;|.:]/g;
 
 export function createMask({ home, userName, hostName, folders }: Secrets): Mask {
   const numbers = new Map<string, number>();
@@ -45,7 +42,7 @@ export function createMask({ home, userName, hostName, folders }: Secrets): Mask
   const withoutNames = (text: string): string => replaceName(replaceName(text, userName, '<user>'), hostName, '<host>');
   const maskPath = (file: string): string => withoutNames(inKnownFolder(file) ?? numbered(file));
   const mask: Mask = {
-    text: (text) => withoutNames(text.replaceAll('file://', '').replace(PATHS, maskPath)),
+    text: (text) => withoutNames(text.replaceAll('file://', '').replace(ABSOLUTE_PATHS, maskPath)),
     value(value) {
       if (typeof value === 'string') return isPath(value) ? maskPath(value) : mask.text(value);
       if (Array.isArray(value)) return value.map(mask.value);
@@ -66,10 +63,4 @@ function ownWords(value: unknown): unknown {
   if (typeof value === 'string') return value === '' ? '' : `<${value.length} characters>`;
   if (Array.isArray(value)) return value.length === 0 ? [] : `<${value.length} entries>`;
   return value;
-}
-
-function replaceName(text: string, name: string, word: string): string {
-  if (PLAIN_NAMES.has(name.toLowerCase()) || name.length < 3) return text;
-  const escaped = name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return text.replace(new RegExp(`(?<![\\w-])${escaped}(?![\\w-])`, 'giu'), word);
 }

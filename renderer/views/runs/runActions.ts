@@ -1,4 +1,5 @@
 /** What can be done with one run from the table, as the entries of its menu. */
+import { referenceWords } from '../../../main/protocol/dataReference.ts';
 import type { RunSummary } from '../../../main/protocol/results.ts';
 import type { MenuEntry } from '../../components/menuEntry.ts';
 import type { Workbench } from '../../state/workbench.ts';
@@ -7,6 +8,7 @@ import type { Workbench } from '../../state/workbench.ts';
 export interface RunDialogs {
   rename: (run: RunSummary) => void;
   tag: (run: RunSummary) => void;
+  nameData: (run: RunSummary) => void;
 }
 
 /** Entries of the menu of a run; a separator is `null`. */
@@ -26,9 +28,12 @@ export function runActions(workbench: Workbench, run: RunSummary, dialogs: RunDi
     run: () => void notices.attempt(() => api.request('shell:showFolder', { runId })),
   };
 
+  const nameData: MenuEntry = { label: 'Name its data…', run: () => dialogs.nameData(run) };
+
   return [
     { label: 'Open', run: () => navigation.openRun(runId) },
     { label: 'Resume', ...(!canResume && { reason: `it is ${run.status.status}` }), run: () => void resume() },
+    ...(referenceWords(run.config.data.source) === null ? [] : [nameData]),
     { label: 'New run like this', run: () => navigation.newRunLike(run.config) },
     { label: 'Fork from the last checkpoint', run: () => void fork() },
     { label: 'Compare with the selected', run: () => navigation.go({ screen: 'compare', runs: [...new Set([runId, ...runs.selected])] }) },

@@ -194,9 +194,9 @@ export class ScriptedEngine {
     this.emit('switch:proposed', { runId, step: this.#run(runId).step, dueStep: null });
   }
 
-  #create(config: ConfigLike): { runId: string } {
+  #create(config: ConfigLike, status: RunStatus = 'running'): { runId: string } {
     const runId = `scripted-${++this.#created}`;
-    this.#add({ runId, name: config.name || 'sample', config, atStep: 0, seed: 5, daysAgo: 0 }, 'running');
+    this.#add({ runId, name: config.name || 'sample', config, atStep: status === 'running' ? 0 : 100_000, seed: 5, daysAgo: 0 }, status);
     this.emit('runs:changed', { runIds: [runId] });
     return { runId };
   }
@@ -269,6 +269,21 @@ export class ScriptedEngine {
     },
     'runs:annotate': async ({ runId, ...change }) => {
       Object.assign(this.#run(runId), change);
+    },
+    'bundle:write': async ({ file }) => ({ file: `/data/prelora/bundles/${file}`, bytes: 37 * MIB, steps: [2750], notes: [] }),
+    'bundle:import': async ({ file }) => {
+      if (!file.endsWith('.zip'))
+        throw new PreloraError('unsafe-bundle', `${file}: bundle.json: is not the first member: this is no run bundle`, 'file');
+      const config = { name: 'tulips', data: { source: '(folder "tulips", not on this machine)' } };
+      const { runId } = this.#create(config, 'finished');
+      const notes = ['its data did not come along (folder "tulips", not on this machine): name it before evaluating or resuming'];
+      return { runId, name: 'tulips', folder: '/data/prelora/runs/tulips', notes };
+    },
+    'bundle:cancel': async () => {},
+    'run:nameData': async ({ runId, source }) => {
+      const run = this.#run(runId);
+      run.config = { ...run.config, data: { ...run.config.data, source } };
+      return { notes: [] };
     },
     'runs:compare': async ({ runIds, atStep }) =>
       compare(

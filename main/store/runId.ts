@@ -1,7 +1,7 @@
 /** By what id a run folder is known. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { CREATED_EVENT, STATUS_FILE, streamRecords } from '../store/runFolder.ts';
+import { CREATED_EVENT, STATUS_FILE, streamRecords } from './runFolder.ts';
 
 /** From status.json, which is there after the first step, else from the journal, else the folder's name. */
 export async function readRunId(dir: string): Promise<string> {
