@@ -4,6 +4,7 @@ import { referenceWords } from '../protocol/dataReference.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import type { ImportedRun } from '../protocol/results.ts';
 import { renameWithRetries, syncFolder } from '../store/atomicFile.ts';
+import { findNamedPlace } from '../store/bundlePlaces.ts';
 import { type UnpackedBundle, type UnpackOptions, unpackBundle } from '../store/bundleReading.ts';
 import { readConfig } from '../store/runFolder.ts';
 import { readRunId } from '../store/runId.ts';
@@ -14,16 +15,23 @@ import { type RunCatalog, readAnnotations } from './runCatalog.ts';
 export async function importBundle(catalog: RunCatalog, file: string, options: UnpackOptions = {}): Promise<ImportedRun> {
   const unpacked = await unpackBundle(file, catalog.root, options);
   try {
-    return await putAmongRuns(catalog, unpacked);
+    return await putAmongRuns(catalog, file, unpacked);
   } finally {
     await unpacked.discard();
   }
 }
 
-async function putAmongRuns(catalog: RunCatalog, { runDir, manifest, notes }: UnpackedBundle): Promise<ImportedRun> {
+async function putAmongRuns(catalog: RunCatalog, file: string, { runDir, manifest, notes }: UnpackedBundle): Promise<ImportedRun> {
   const config = await readConfig(runDir).catch((error: Error) => {
-    throw new PreloraError('unsafe-bundle', error.message.replace(runDir, 'run'), 'file');
+    throw new PreloraError('unsafe-bundle', `${file}: ${error.message.replace(runDir, 'run')}`, 'file');
   });
+  const place = await findNamedPlace(runDir);
+  if (place)
+    throw new PreloraError(
+      'unsafe-bundle',
+      `${file}: run/${place.file}: ${place.field} names a place; a bundle tells what its data was`,
+      'file',
+    );
   const taken = await catalog.takenIds();
   const own = await readRunId(runDir);
   const isDouble = taken.has(own) || taken.has(manifest.runId);

@@ -8,7 +8,7 @@ import { ABSOLUTE_PATHS, replaceName } from '../core/privateText.ts';
 import type { ResolvedConfig } from '../protocol/config.ts';
 import { type DataReference, referenceText } from '../protocol/dataReference.ts';
 import { parseJson, toJson } from './json.ts';
-import { isReference, memberOf, PATH_FIELDS } from './namedData.ts';
+import { isReference, memberOf, PATH_FIELDS, SHIPPED_SOURCES } from './namedData.ts';
 
 /** Whose traces are taken out. */
 export interface Person {
@@ -31,8 +31,6 @@ export interface BundleMask {
   line(line: Buffer): Buffer;
 }
 
-/** Sources that are the same on every machine. */
-const SHIPPED_SOURCES: ReadonlySet<string> = new Set(['sample', 'fashion-mnist']);
 /** Figures depend on these to the letter. */
 const VERBATIM: ReadonlySet<string> = new Set(['classNames', 'splitKey', 'labelField', 'imageField']);
 /** Words that somebody chose, be they one word or more; elsewhere a single word is the format's own. */

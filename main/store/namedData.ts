@@ -16,6 +16,8 @@ export const PATH_FIELDS = [
   ['data', 'valSource'],
   ['model', 'startFrom'],
 ] as const;
+/** Sources that are the same on every machine. */
+export const SHIPPED_SOURCES: ReadonlySet<string> = new Set(['sample', 'fashion-mnist']);
 type PathField = (typeof PATH_FIELDS)[number];
 
 /** A config as read from a file, each reference replaced by what was named for it, else by its text. Others come back as they are. */

@@ -1,4 +1,5 @@
 /** Bundles that came from elsewhere: the first version's opens for ever, and each hostile one is refused by its rule, leaving nothing. */
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +15,15 @@ const FIXTURES = fileURLToPath(new URL('../fixtures/bundle', import.meta.url));
 const GOLDEN = path.join(FIXTURES, 'bundle-v1.zip');
 const GOLDEN_ID = '3a6c935f-8384-4b61-93e2-c4cfbc28ad88';
 const SAMPLE = fileURLToPath(new URL('../../resources/sample-fashion-mnist', import.meta.url));
+
+function hasPython(): boolean {
+  try {
+    execFileSync('python3', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 describe('the bundle of version 1', { timeout: 60_000 }, () => {
   it('opens: a run with its records and best checkpoint, to be evaluated once its data is named', async () => {
@@ -87,6 +97,10 @@ describe('the bundle of version 1', { timeout: 60_000 }, () => {
       });
     const steps = (await readRecords(folder, 'metrics')).map(({ step }) => step);
     expect(steps).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    // Its new checkpoints know where the data lies; the next bundle does not.
+    const again = await page.request('bundle:write', { runId, file: 'again.prelora.zip', weights: 'all' });
+    const back = await importBundle(new RunCatalog(path.join(temporaryFolder(), 'runs')), again.file);
+    for (const [name, text] of Object.entries(contentOf(back.folder))) expect(text.includes(path.dirname(SAMPLE)), name).toBe(false);
   });
 
   it('says when the data that is named is another, and what does not fit at all', async () => {
@@ -100,6 +114,26 @@ describe('the bundle of version 1', { timeout: 60_000 }, () => {
     expect(named.notes).toEqual(['it is not the data that the run was trained on (idx "flowers"): other images, classes or splits']);
     const nowhere = page.request('run:nameData', { runId, source: '/nowhere' });
     await expect(nowhere).rejects.toMatchObject({ code: 'data-not-found' });
+  });
+});
+
+describe.skipIf(!hasPython())(`another program's zip${hasPython() ? '' : ' (skipped: no python3)'}`, () => {
+  it('opens, with 64-bit records and folders of its own, and that program opens ours', async () => {
+    const file = path.join(temporaryFolder(), 'repacked.zip');
+    const script = `
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as ours, zipfile.ZipFile(sys.argv[2], "w", zipfile.ZIP_DEFLATED) as theirs:
+    assert ours.testzip() is None
+    for name in ours.namelist():
+        with theirs.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
+            member.write(ours.read(name))
+    theirs.writestr(zipfile.ZipInfo("run/"), b"")
+`;
+    execFileSync('python3', ['-c', script, GOLDEN, file]);
+    const root = path.join(temporaryFolder(), 'runs');
+    const theirs = await importBundle(new RunCatalog(root), file);
+    const ours = await importBundle(new RunCatalog(path.join(temporaryFolder(), 'runs')), GOLDEN);
+    expect(contentOf(theirs.folder)).toEqual(contentOf(ours.folder));
   });
 });
 

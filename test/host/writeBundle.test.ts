@@ -157,6 +157,24 @@ describe('a run whose folder tells of its user everywhere it can', { timeout: 60
   });
 });
 
+test('lengths in manifests follow a journal that became shorter', async () => {
+  const store = await plainRun(path.join(temporaryFolder(), 'run'), []);
+  const at = { step: 1, segment: 0, time: '', by: 'program' } as const;
+  store.appendEvent({ ...at, kind: 'crash', detail: { reason: '/srv/a/very/long/path/that/goes' } });
+  const { appendLengths } = await store.saveCheckpoint(tinyCheckpoint(1));
+  store.appendEvent({ ...at, kind: 'note', detail: { text: 'later, /srv/another' } });
+  store.close();
+  const file = path.join(temporaryFolder(), 'out.prelora.zip');
+  await writeBundle(store.dir, file, { weights: 'all' });
+  const { folder } = await importBundle(new RunCatalog(path.join(temporaryFolder(), 'runs')), file);
+  const after = (await verifyCheckpoint(folder, 1, tinyRunConfig.model)).appendLengths;
+  const upTo = (dir: string, bytes = 0): number =>
+    readFileSync(path.join(dir, 'events.jsonl')).subarray(0, bytes).toString().split('\n').length;
+  expect(after['events.jsonl']).toBeLessThan(appendLengths['events.jsonl'] as number);
+  expect(upTo(folder, after['events.jsonl'])).toBe(upTo(store.dir, appendLengths['events.jsonl']));
+  expect(readFileSync(path.join(folder, 'events.jsonl'))[(after['events.jsonl'] as number) - 1]).toBe(10);
+});
+
 /** A run of the store alone, with nothing to mask. */
 async function plainRun(dir: string, steps: readonly number[] = [1, 2, 3]) {
   const store = await createRun({ dir, config: tinyRunConfig });
@@ -182,7 +200,8 @@ test('every bit comes back, whatever the records hold', async () => {
         const dir = path.join(folder, 'runs', 'one');
         const store = await plainRun(dir, weights === 'all' ? [1, 3] : []);
         for (const [kind, more] of kinds) store.appendEvent({ kind, step: 1, segment: 0, time: '', by: 'user', detail: more });
-        for (let step = 1; step <= lines; step++) appendFileSync(path.join(dir, 'metrics.jsonl'), `{"step": ${step},  "loss":1.0e-3}\n`);
+        for (let step = 1; step <= lines; step++)
+          appendFileSync(path.join(dir, 'metrics.jsonl'), `{"step": ${step},  "loss":1.0e-3, "unit":"img/s"}\n`);
         store.close();
         await annotateRun(dir, { note: notes });
         const before = contentOf(dir);

@@ -84,6 +84,11 @@ write("newer.zip", "bundle.json: is version 2, this program reads up to 1", [run
 write("foreign.zip", "bundle.json: format:", [run], declared({"run/config.json": config}, format="other"))
 write("no-config.zip", "run/config.json: is missing", [(entry("run/metrics.jsonl"), b"{}\n")])
 write("bad-config.zip", "config.json: train.lr", [(entry("run/config.json"), json.dumps({**json.loads(config), "train": {"lr": -1}}).encode())])
+place = json.loads(config)
+place["data"]["source"] = "\\\\share\\photos"
+write("place.zip", "run/config.json: data.source names a place", [(entry("run/config.json"), json.dumps(place).encode())])
+edit = {"kind": "edited", "step": 1, "segment": 0, "time": "", "by": "user", "detail": {"field": "data.source", "to": "/etc"}}
+write("edited-place.zip", "run/events.jsonl: data.source names a place", [run, (entry("run/events.jsonl"), json.dumps(edit).encode() + b"\n")])
 write("method.zip", "run/config.json: has compression method 12", [(entry("run/config.json", method=zipfile.ZIP_BZIP2), config)])
 
 # The first member is what tells a bundle.
