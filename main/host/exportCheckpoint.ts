@@ -45,6 +45,7 @@ export async function exportCheckpoint({
   ...at
 }: CheckpointAt & { out: string; settings: ExportSettings }): Promise<ExportReport> {
   await checkPlace(out, settings.force);
+  at.say('reading the checkpoint');
   const restored = await restoreAt(at);
   const source = await exportedCheckpoint(at.dir, restored, settings);
   const content = contentOf(source, settings);
@@ -52,8 +53,9 @@ export async function exportCheckpoint({
   await rm(beside, { recursive: true, force: true });
   try {
     await makeRoom(beside, contentBytes(content) + (settings.format === 'onnx' ? safetensorsBytes(source.merged, {}) : 0));
+    at.say('writing the files');
     const files = await writeFiles(beside, content, source, settings.format);
-    const checks = await verify({ folder: beside, files, source, restored, settings });
+    const checks = await verify({ folder: beside, files, source, restored, settings, say: at.say });
     const status = verdictOf(checks);
     const folder = status === 'failed' ? `${out}.unverified` : out;
     const report = reportOf({ source, settings, files, checks, folder, status });
@@ -127,17 +129,21 @@ interface ToVerify {
   source: ExportSource;
   restored: RestoredCheckpoint;
   settings: ExportSettings;
+  /** Hears what is being done. */
+  say: (message: string) => void;
 }
 
-async function verify({ folder, files, source, restored, settings }: ToVerify): Promise<ExportCheck[]> {
+async function verify({ folder, files, source, restored, settings, say }: ToVerify): Promise<ExportCheck[]> {
   const { model } = source.config;
   // A timm folder has no place for another epsilon than timm's: whether that is good enough only logits tell.
   const mustCompute = settings.format === 'timm' && model.layerNormEps !== TIMM_EPS;
   const computes = settings.verify || mustCompute;
+  if (computes) say('computing the logits of the checkpoint');
   const reference = computes ? await referenceLogits(restored, comparedTensors(restored.tensors, settings.weights)) : null;
   const all: ExportCheck[] = [];
   for (const [below, format] of PARTS[settings.format](settings)) {
-    const part = { folder: path.join(folder, below), files: filesBelow(files, below), source };
+    say(`reading back and comparing ${below === '' ? 'every file' : `${below}/`}`);
+    const part = { folder: path.join(folder, below), files: filesBelow(files, below), source, say };
     const checks = format === 'onnx' ? await verifyOnnx(part, reference) : await verifyTensors(part, format, restored, reference);
     all.push(...checks.map((check) => ({ ...check, what: below === '' ? check.what : `${below}/: ${check.what}` })));
   }
@@ -153,22 +159,24 @@ function filesBelow(files: readonly ExportedFile[], folder: string): ExportedFil
   return files.filter(({ name }) => name.startsWith(`${folder}/`)).map((file) => ({ ...file, name: file.name.slice(folder.length + 1) }));
 }
 
-type Part = Pick<ToVerify, 'folder' | 'files' | 'source'>;
+type Part = Pick<ToVerify, 'folder' | 'files' | 'source' | 'say'>;
 
 async function verifyTensors(
-  { folder, files, source }: Part,
+  { folder, files, source, say }: Part,
   format: TensorFormat,
   restored: RestoredCheckpoint,
   reference: ReferenceLogits | null,
 ): Promise<ExportCheck[]> {
   const { checks, read } = await verifyFolder(folder, format, source, files);
   if (!read || !reference) return checks;
+  say('computing the logits of the files');
   return [...checks, compareComputed(restored, reference, read), await comparePixels(source.config, read.preprocessing)];
 }
 
-async function verifyOnnx({ folder, files, source }: Part, reference: ReferenceLogits | null): Promise<ExportCheck[]> {
+async function verifyOnnx({ folder, files, source, say }: Part, reference: ReferenceLogits | null): Promise<ExportCheck[]> {
   const checks = await verifyOnnxFolder(folder, source, files);
   if (!reference || checks.some(({ status }) => status === 'failed')) return checks;
+  say('computing the logits of the files');
   const logits = await compareOnnx(folder, source.config, reference);
   return [...checks, logits, await comparePixels(source.config, await onnxPreprocessing(folder))];
 }

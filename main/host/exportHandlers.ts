@@ -23,7 +23,14 @@ export function exportHandlers(host: EngineHost): Pick<EngineHandlers, 'run:expo
       const place = folder === null ? await ownPlace(dir, settings) : { out: chosenPlace(folder), settings };
       const job = { dir, checkpoint: settings.checkpoint, ...place };
       return whilePaused(host, runId, () =>
-        host.runJob(config.engine, (client) => client.request('exportCheckpoint', job), { beside: runId }),
+        host.runJob(
+          config.engine,
+          (client) => {
+            client.on('said', ({ message }) => host.broadcast('task:progress', { task: 'export', message, fraction: null }));
+            return client.request('exportCheckpoint', job);
+          },
+          { beside: runId },
+        ),
       );
     },
     async 'run:exports'({ runId }) {

@@ -8,6 +8,7 @@ export class Exporting {
   #report = $state.raw<ExportReport | null>(null);
   #busy = $state(false);
   #problem = $state('');
+  #steps = $state.raw<readonly string[]>([]);
   readonly stored: Answer<StoredExport[]>;
   readonly runId: string;
   readonly #api: Api;
@@ -25,6 +26,10 @@ export class Exporting {
   get busy(): boolean {
     return this.#busy;
   }
+  /** What has been begun so far, oldest first; the last is going on. Empty when nothing is. */
+  get steps(): readonly string[] {
+    return this.#steps;
+  }
   /** Why nothing was written; empty when something was. */
   get problem(): string {
     return this.#problem;
@@ -36,12 +41,17 @@ export class Exporting {
     this.#busy = true;
     this.#problem = '';
     this.#report = null;
+    const end = this.#api.on('task:progress', ({ task, message }) => {
+      if (task === 'export') this.#steps = [...this.#steps, message];
+    });
     try {
       const arg: ArgOf<'run:export'> = { runId: this.runId, settings, folder: folder.trim() === '' ? null : folder.trim() };
       this.#report = await this.#api.request('run:export', arg);
     } catch (error) {
       this.#problem = errorText(error);
     } finally {
+      end();
+      this.#steps = [];
       this.#busy = false;
     }
     await this.stored.load();

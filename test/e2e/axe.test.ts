@@ -143,6 +143,14 @@ const SCENES: Record<string, Scene> = {
     },
   },
   Export: { route: '#/run/flowers-b/export' },
+  'Export, busy': {
+    route: '#/run/flowers-a/export',
+    act: async (page) => {
+      await page.evaluate(() => window.scripted.exports.hold());
+      await page.getByRole('button', { name: 'Export and verify' }).click();
+      await page.getByText('reading back and comparing every file …').waitFor();
+    },
+  },
   'Export, written': {
     route: '#/run/flowers-a/export',
     act: async (page) => {

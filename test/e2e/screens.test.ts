@@ -294,6 +294,19 @@ describe.skipIf(!findChromium())('the page', () => {
     await page.getByText('there are no adapters before the switch').first().waitFor();
   });
 
+  it('tells each step while it writes', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-a/export' });
+    await page.evaluate(() => window.scripted.exports.hold());
+    await page.getByRole('button', { name: 'Export and verify' }).click();
+    const steps = page.getByRole('log', { name: 'Steps so far' }).getByRole('listitem');
+    await steps.filter({ hasText: 'reading back and comparing every file …' }).waitFor();
+    expect(await steps.allTextContents()).toEqual(['writing the files', 'reading back and comparing every file …']);
+    await page.getByRole('button', { name: 'Writing and checking…' }).waitFor();
+    await page.evaluate(() => window.scripted.exports.release());
+    await page.getByText('Everything that was read back is what was exported.').waitFor();
+    expect(await steps.count()).toBe(0);
+  });
+
   it('says of an export what is wrong with it, what could not be checked, and what it may not replace', async () => {
     const { page } = await browser.open({ route: '#/run/flowers-a/export' });
     const write = page.getByRole('button', { name: 'Export and verify' });

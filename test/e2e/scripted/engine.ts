@@ -69,7 +69,7 @@ export class ScriptedEngine {
     this.#options = options;
     const queued = plans.length > 0 ? ['flowers-c', 'flowers-d', 'flowers-e'] : [];
     this.#queue = new ScriptedQueue(queued, () => this.emit('queue:changed', {}));
-    this.exports = new ScriptedExports(this.#runs);
+    this.exports = new ScriptedExports(this.#runs, (progress) => this.emit('task:progress', progress));
     this.#trash = new ScriptedTrash(this.#runs, plans.length > 0, (runId) => this.emit('runs:changed', { runIds: [runId] }));
     this.#unpacked = plans.length > 0 ? unpackedSources() : [];
     for (const plan of plans) {

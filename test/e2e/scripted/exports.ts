@@ -1,4 +1,6 @@
 /** Exports as the page sees them: written at once, with the checks of a real one; `judge` makes them fail or be partial. */
+
+import type { ProgressEvent } from '../../../main/protocol/events.ts';
 import type { ExportCheck, ExportReport, ExportSettings, StoredExport } from '../../../main/protocol/exports.ts';
 import { PreloraError } from '../../../main/protocol/reply.ts';
 import type { engineRequests, HandlersOf } from '../../../main/protocol/requests.ts';
@@ -31,8 +33,22 @@ export class ScriptedExports {
   readonly #runs: Map<string, ScriptedRun>;
   readonly #stored = new Map<string, StoredExport[]>();
 
-  constructor(runs: Map<string, ScriptedRun>) {
+  readonly #tell: (progress: ProgressEvent) => void;
+  #go: (() => void) | null = null;
+  #isHeld: Promise<void> = Promise.resolve();
+
+  constructor(runs: Map<string, ScriptedRun>, tell: (progress: ProgressEvent) => void) {
     this.#runs = runs;
+    this.#tell = tell;
+  }
+
+  /** The next export stays at its second step until `release`. */
+  hold(): void {
+    this.#isHeld = new Promise((go) => (this.#go = go));
+  }
+
+  release(): void {
+    this.#go?.();
   }
 
   /** What the checks of the next exports find. */
@@ -46,6 +62,9 @@ export class ScriptedExports {
       const step = typeof settings.checkpoint === 'number' ? settings.checkpoint : run.step;
       if (folder?.includes('taken'))
         throw new PreloraError('bad-arguments', `${folder} exists; choose another place, or replace it (--force)`, 'out');
+      for (const message of ['writing the files', 'reading back and comparing every file'])
+        this.#tell({ task: 'export', message, fraction: null });
+      await this.#isHeld;
       const own = `/data/prelora/runs/${runId}/exports/${settings.format}-step-${step}`;
       const place = `${folder ?? own}${this.#verdict === 'failed' ? '.unverified' : ''}`;
       const report = reportOf(settings, { step, phase: phaseOf(run), folder: place, status: this.#verdict });
