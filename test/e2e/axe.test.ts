@@ -78,6 +78,7 @@ const SCENES: Record<string, Scene> = {
     },
   },
   'Runs, row menu': { route: '#/runs', act: press('Actions for flowers-a') },
+  'Runs, import': { route: '#/runs', act: press('Import…') },
   'Live, empty': { route: '#/runs', act: fresh('live') },
   'Live, busy': { route: live, latency: NEVER },
   'Live, Full phase': { route: live },
