@@ -1,20 +1,29 @@
-/** `prelora export`: a checkpoint as a folder for Hugging Face, PEFT, timm or ONNX, and the proof that it computes the same; or a run's records. */
+/**
+ * `prelora export`: a checkpoint as a folder for Hugging Face, PEFT, timm or ONNX, and the proof that it computes the same;
+ * or a run's records, or the run itself as one file.
+ */
 import path from 'node:path';
 import { writeLayersCsv } from '../exchange/layersCsv.ts';
 import { writeTensorBoard } from '../exchange/tensorboardLog.ts';
 import { exportCheckpoint } from '../host/exportCheckpoint.ts';
+import { BundleWeights } from '../protocol/bundle.ts';
 import { ExportFormat, type ExportReport, ExportSettings } from '../protocol/exports.ts';
 import { EXIT_STATUS, PreloraError } from '../protocol/reply.ts';
+import { writeBundle } from '../store/bundleWriting.ts';
 import { readConfig } from '../store/runFolder.ts';
 import { readArguments } from './arguments.ts';
 import { readCheckpoint } from './evaluate.ts';
 import { type CommandIo, printJson } from './io.ts';
 import { inNativeEnvironment } from './train.ts';
 
-export const EXPORT_USAGE =
-  'prelora export RUN --to hf|peft|timm|onnx|tensorboard --out DIR [--checkpoint last|best|STEP] [--verify] [--names both|classic|renamed] [--with-merged] [--weights evaluated|trained|average] [--force] [--json]';
+const MODEL_OPTIONS =
+  '[--checkpoint best|last|STEP] [--verify] [--names both|classic|renamed] [--with-merged] [--weights evaluated|trained|average]';
+export const EXPORT_USAGE = `prelora export RUN --to hf|peft|timm|onnx --out DIR ${MODEL_OPTIONS} [--force] [--json]
+prelora export RUN --to tensorboard --out DIR [--json]
+prelora export RUN --to bundle --out FILE.prelora.zip [--weights none|best|all] [--json]`;
 
 const TENSORBOARD = 'tensorboard';
+const BUNDLE = 'bundle';
 const LAYERS_FILE = 'layers.csv';
 
 /** Exit status 0, or 5 with code `export-mismatch` when the folder does not hold what was exported. */
@@ -33,6 +42,7 @@ export async function exportCommand(args: string[], io: CommandIo): Promise<numb
   const { values, positionals } = readArguments(args, options, EXPORT_USAGE, [1, 1]);
   const dir = positionals[0] as string;
   if (values.out === undefined) throw new PreloraError('bad-arguments', '--out: must be given', 'out');
+  if (values.to === BUNDLE) return exportBundle(dir, path.resolve(values.out), values, io);
   if (values.to === TENSORBOARD) return exportRecords(dir, path.resolve(values.out), values.json === true, io);
   const settings = readSettings(values);
   const again = await inNativeEnvironment((await readConfig(dir)).engine, ['export', ...args], io);
@@ -53,6 +63,22 @@ async function exportRecords(dir: string, out: string, json: boolean, io: Comman
   return 0;
 }
 
+/** The run as one file, for another machine. */
+async function exportBundle(dir: string, file: string, { weights: asked = 'best', json }: Values, io: CommandIo): Promise<number> {
+  const weights = BundleWeights.safeParse(asked);
+  if (!weights.success) {
+    throw new PreloraError('bad-arguments', `--weights ${asked}: of a bundle ${BundleWeights.options.join(', ')}`, 'weights');
+  }
+  const written = await writeBundle(dir, file, { weights: weights.data, signal: io.signal });
+  for (const note of written.notes) io.stderr.write(`${note}\n`);
+  if (json) printJson(io, written);
+  else {
+    const steps = written.steps.length === 0 ? 'no checkpoint' : `checkpoints of steps ${written.steps.join(', ')}`;
+    io.stdout.write(`${written.file}: ${(written.bytes / 2 ** 20).toFixed(1)} MiB, ${steps}\n`);
+  }
+  return 0;
+}
+
 interface Values {
   to?: string | undefined;
   names?: string | undefined;
@@ -61,6 +87,7 @@ interface Values {
   'with-merged'?: boolean | undefined;
   verify?: boolean | undefined;
   force?: boolean | undefined;
+  json?: boolean | undefined;
 }
 
 /** Throws `bad-arguments` naming the option. */
@@ -68,7 +95,7 @@ function readSettings({ to, names, weights, checkpoint, 'with-merged': withMerge
   if (to === undefined || !ExportFormat.safeParse(to).success) {
     throw new PreloraError(
       'bad-arguments',
-      `--to ${to ?? 'is missing'}: only ${ExportFormat.options.join(', ')} (fp32), and ${TENSORBOARD} for the records`,
+      `--to ${to ?? 'is missing'}: only ${ExportFormat.options.join(', ')} (fp32), ${TENSORBOARD} for the records, and ${BUNDLE} for the run`,
       'to',
     );
   }

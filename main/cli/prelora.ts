@@ -34,7 +34,11 @@ const COMMANDS: Record<string, Command> = {
   compare: { usage: COMPARE_USAGE, does: 'runs side by side', run: compareCommand },
   study: { usage: STUDY_USAGE, does: 'one recipe as several variants, each with several random seeds', run: studyCommand },
   estimate: { usage: ESTIMATE_USAGE, does: 'what a config would cost: parameters, memory, speed', run: estimateCommand },
-  export: { usage: EXPORT_USAGE, does: 'a checkpoint as a folder for Hugging Face, PEFT, timm or ONNX, checked', run: exportCommand },
+  export: {
+    usage: EXPORT_USAGE,
+    does: 'a checkpoint as a folder for Hugging Face, PEFT, timm or ONNX, checked; records for TensorBoard; the run as one file',
+    run: exportCommand,
+  },
   import: {
     usage: IMPORT_USAGE,
     does: 'a config that starts from weights of Hugging Face, timm or a run; a run out of a bundle',

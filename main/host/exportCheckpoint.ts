@@ -68,15 +68,16 @@ export async function exportCheckpoint({
   }
 }
 
-/** An empty folder is as good as none. */
+/** An empty folder is as good as none. Only an export is ever replaced: what else lies there is the user's, whatever was asked for. */
 async function checkPlace(out: string, force: boolean): Promise<void> {
   const names = await readdir(out).catch((error) => {
     if (systemCode(error) === 'ENOENT') return [];
     if (systemCode(error) === 'ENOTDIR') return ['a file'];
     throw diskFault(error, out);
   });
-  if (names.length > 0 && !force)
-    throw new PreloraError('bad-arguments', `${out} exists; choose another place, or replace it (--force)`, 'out');
+  if (names.length === 0 || (force && names.includes(REPORT_FILE))) return;
+  const way = force ? 'and is no export; choose another place' : 'choose another place, or replace it (--force)';
+  throw new PreloraError('bad-arguments', `${out} exists${force ? ' ' : '; '}${way}`, 'out');
 }
 
 function contentOf(source: ExportSource, settings: ExportSettings): ExportContent {

@@ -20,7 +20,7 @@ export function exportHandlers(host: EngineHost): Pick<EngineHandlers, 'run:expo
     async 'run:export'({ runId, folder, settings }) {
       const dir = await host.catalog.find(runId);
       const { config } = await readRunFiles(runId, dir);
-      const place = folder === null ? await ownPlace(dir, settings) : { out: chosenPlace(folder), settings };
+      const place = folder === null ? await ownPlace(dir, settings) : { out: chosenPlace(host, folder), settings };
       const job = { dir, checkpoint: settings.checkpoint, ...place };
       return whilePaused(host, runId, () =>
         host.runJob(
@@ -48,7 +48,11 @@ async function ownPlace(dir: string, settings: ExportSettings): Promise<{ out: s
   return { out: path.join(dir, EXPORTS_FOLDER, `${format}-step-${step}`), settings: { ...settings, force: true } };
 }
 
-function chosenPlace(folder: string): string {
+/** A dialog of the desktop gives a whole path; a page in a browser never says where on this machine something is written. */
+function chosenPlace({ options }: EngineHost, folder: string): string {
+  if (options.kind !== 'desktop') {
+    throw new PreloraError('bad-arguments', `folder ${folder}: from a browser an export goes into the run's own folder`, 'folder');
+  }
   if (path.isAbsolute(folder)) return path.normalize(folder);
   throw new PreloraError('bad-arguments', `folder ${folder}: must be a whole path, from the root on`, 'folder');
 }

@@ -282,8 +282,8 @@ export const engineRequests = {
     result: MergeReport,
   },
   /**
-   * Writes a checkpoint as a folder for another program and checks it. `folder` is where, absolute; null is the run's own folder, where an
-   * earlier one of that format and step is replaced. A check that fails is told in the report. Throws `bad-arguments` for a place that is
+   * Writes a checkpoint as a folder for another program and checks it. `folder` is where, absolute, in the desktop app alone; null is the run's own
+   * folder, where an earlier one of that format and step is replaced. A check that fails is told in the report. Throws `bad-arguments` for a place that is
    * taken or a checkpoint that the format cannot hold, `disk-full`, `not-writable`.
    */
   'run:export': {

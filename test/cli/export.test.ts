@@ -4,6 +4,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runCommand } from '../../main/cli/prelora.ts';
 import { ExportReport } from '../../main/protocol/exports.ts';
+import { isBundle } from '../../main/store/bundleReading.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { trainTiny } from '../train/tinyTraining.ts';
 
@@ -42,10 +43,23 @@ describe('prelora export', { timeout: 60_000 }, () => {
     expect(rows).toBeGreaterThan(12);
   });
 
+  it('writes the run as one file, which `prelora import` takes', async () => {
+    const folder = temporaryFolder();
+    const dir = path.join(folder, 'run');
+    await trainTiny(dir);
+    const told = await run(dir, '--to', 'bundle', '--out', path.join(folder, 'run.prelora.zip'), '--weights', 'none');
+    expect([told.status, told.out]).toEqual([0, expect.stringMatching(/run\.prelora\.zip: \d+\.\d MiB, no checkpoint/)]);
+    expect(await isBundle(path.join(folder, 'run.prelora.zip'))).toBe(true);
+  });
+
   it.each<[string[], string]>([
     [['--out', 'x'], '--to is missing: only hf, peft, timm, onnx (fp32)'],
-    [['--to', 'coreml', '--out', 'x'], '--to coreml: only hf, peft, timm, onnx (fp32), and tensorboard for the records'],
+    [
+      ['--to', 'coreml', '--out', 'x'],
+      '--to coreml: only hf, peft, timm, onnx (fp32), tensorboard for the records, and bundle for the run',
+    ],
     [['--to', 'hf'], '--out: must be given'],
+    [['--to', 'bundle', '--out', 'x', '--weights', 'average'], '--weights average: of a bundle none, best, all'],
     [['--to', 'peft', '--out', 'x', '--names', 'old'], '--names'],
     [['--to', 'hf', '--out', 'x', '--weights', 'ema'], '--weights'],
     [['--to', 'hf', '--out', 'x', '--checkpoint', 'first'], '--checkpoint first: must be last, best or a step'],

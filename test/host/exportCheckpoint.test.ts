@@ -64,7 +64,7 @@ describe('an export', { timeout: 60_000 }, () => {
     expect(notes.join()).toContain('both in training at this step');
   });
 
-  it('takes no place that is taken, unless it may replace it; an empty folder is free', async () => {
+  it('takes no place that is taken, unless it is an export and may be replaced; an empty folder is free', async () => {
     const { dir } = await trainedRun();
     const out = path.join(temporaryFolder(), 'mine');
     mkdirSync(out);
@@ -75,6 +75,10 @@ describe('an export', { timeout: 60_000 }, () => {
     });
     await expect(exported(dir, path.join(out, 'thesis.tex'), { format: 'hf' })).rejects.toThrow('exists');
     expect(readdirSync(out)).toEqual(['thesis.tex']);
+    await expect(exported(dir, out, { format: 'hf', force: true })).rejects.toThrow(`${out} exists and is no export; choose another place`);
+    expect(readdirSync(out)).toEqual(['thesis.tex']);
+    rmSync(path.join(out, 'thesis.tex'));
+    await exported(dir, out, { format: 'timm' });
     await exported(dir, out, { format: 'hf', force: true });
     expect(readdirSync(out).sort()).toEqual(['README.md', 'config.json', 'model.safetensors', 'prelora.json', 'preprocessor_config.json']);
     expect(readdirSync(path.dirname(out))).toEqual(['mine']);
