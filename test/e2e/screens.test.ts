@@ -308,7 +308,7 @@ describe.skipIf(!findChromium())('the page', () => {
   });
 
   it('says of an export what is wrong with it, what could not be checked, and what it may not replace', async () => {
-    const { page } = await browser.open({ route: '#/run/flowers-a/export' });
+    const { page } = await browser.open({ route: '#/run/flowers-a/export', scenario: 'desktop' });
     const write = page.getByRole('button', { name: 'Export and verify' });
     await page.evaluate(() => window.scripted.exports.judge('failed'));
     await write.click();
@@ -322,11 +322,19 @@ describe.skipIf(!findChromium())('the page', () => {
     await page.getByLabel('into').fill('/home/me/taken');
     await write.click();
     await page.getByRole('alert').getByText('/home/me/taken exists; choose another place').waitFor();
-    await page.getByLabel('replace what is there').check();
+    await page.getByLabel('replace an export that is there').check();
     await page.getByLabel('into').fill('/home/me/free');
     await write.click();
     await page.getByText('/home/me/free').waitFor();
     expect((await asked(page, 'run:export')).at(-1)).toMatchObject({ folder: '/home/me/free', settings: { format: 'hf', force: true } });
+  });
+
+  it('writes the run as one file, by a name in the browser', async () => {
+    const { page } = await browser.open({ route: '#/run/flowers-a/export' });
+    await page.getByRole('region', { name: 'Run bundle' }).getByText('all', { exact: true }).click();
+    await page.getByRole('button', { name: 'Write a bundle' }).click();
+    await page.getByText('/data/prelora/bundles/flowers-a.prelora.zip, 37 MiB, checkpoint of step 2,750').waitFor();
+    expect(await asked(page, 'bundle:write')).toEqual([{ runId: 'flowers-a', file: 'flowers-a.prelora.zip', weights: 'all' }]);
   });
 
   it('merges adapters and says what the check found; before the switch it says why not', async () => {
