@@ -36,6 +36,7 @@ export function runActions(workbench: Workbench, run: RunSummary, dialogs: RunDi
     ...(referenceWords(run.config.data.source) === null ? [] : [nameData]),
     { label: 'New run like this', run: () => navigation.newRunLike(run.config) },
     { label: 'Fork from the last checkpoint', run: () => void fork() },
+    { label: 'Export', run: () => navigation.openRun(runId, 'export') },
     { label: 'Compare with the selected', run: () => navigation.go({ screen: 'compare', runs: [...new Set([runId, ...runs.selected])] }) },
     ...(facts.facts?.host === 'desktop' ? [showFolder] : []),
     null,
