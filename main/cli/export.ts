@@ -17,7 +17,7 @@ import { type CommandIo, printJson } from './io.ts';
 import { inNativeEnvironment } from './train.ts';
 
 const MODEL_OPTIONS =
-  '[--checkpoint best|last|STEP] [--verify] [--names both|classic|renamed] [--with-merged] [--weights evaluated|trained|average]';
+  '[--checkpoint best|last|STEP] [--verify] [--names both|classic|renamed] [--base-weights checkpoint|freeze] [--peft-base hf|timm] [--with-merged] [--weights evaluated|trained|average]';
 export const EXPORT_USAGE = `prelora export RUN --to hf|peft|timm|onnx --out DIR ${MODEL_OPTIONS} [--force] [--json]
 prelora export RUN --to tensorboard --out DIR [--json]
 prelora export RUN --to bundle --out FILE.prelora.zip [--weights none|best|all] [--json]`;
@@ -34,6 +34,8 @@ export async function exportCommand(args: string[], io: CommandIo): Promise<numb
     checkpoint: { type: 'string', default: 'best' },
     names: { type: 'string' },
     weights: { type: 'string' },
+    'base-weights': { type: 'string' },
+    'peft-base': { type: 'string' },
     'with-merged': { type: 'boolean' },
     verify: { type: 'boolean' },
     force: { type: 'boolean' },
@@ -84,6 +86,8 @@ interface Values {
   names?: string | undefined;
   weights?: string | undefined;
   checkpoint: string;
+  'base-weights'?: string | undefined;
+  'peft-base'?: string | undefined;
   'with-merged'?: boolean | undefined;
   verify?: boolean | undefined;
   force?: boolean | undefined;
@@ -91,7 +95,8 @@ interface Values {
 }
 
 /** Throws `bad-arguments` naming the option. */
-function readSettings({ to, names, weights, checkpoint, 'with-merged': withMerged, verify, force }: Values): ExportSettings {
+function readSettings(values: Values): ExportSettings {
+  const { to, names, weights, checkpoint, 'base-weights': baseWeights, 'peft-base': peftBase, verify, force } = values;
   if (to === undefined || !ExportFormat.safeParse(to).success) {
     throw new PreloraError(
       'bad-arguments',
@@ -99,11 +104,23 @@ function readSettings({ to, names, weights, checkpoint, 'with-merged': withMerge
       'to',
     );
   }
-  const given = { format: to, names, weights, checkpoint: readCheckpoint(checkpoint), withMerged, verify: verify ?? false, force };
+  const given = {
+    format: to,
+    names,
+    weights,
+    checkpoint: readCheckpoint(checkpoint),
+    baseWeights,
+    peftBase,
+    withMerged: values['with-merged'],
+    verify: verify ?? false,
+    force,
+  };
   const parsed = ExportSettings.safeParse(given);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new PreloraError('bad-arguments', `--${String(issue?.path[0])}: ${issue?.message}`, String(issue?.path[0]));
+  const field = String(issue?.path[0]);
+  const option = field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new PreloraError('bad-arguments', `--${option}: ${issue?.message}`, field);
 }
 
 function tell(report: ExportReport, json: boolean, io: CommandIo): number {

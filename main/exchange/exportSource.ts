@@ -6,6 +6,15 @@ import type { Tensor, TensorSource } from '../store/safetensors.ts';
 /** Rank and alpha of every adapted module. */
 export type Adapters = ReadonlyMap<string, { rank: number; alpha: number }>;
 
+/** The base of an adapter that carries what moved since the freeze. */
+export interface FreezeBase {
+  step: number;
+  /** By our paths. */
+  parameters: ReadonlyMap<string, Tensor>;
+  /** Paths of the base that train on after the freeze. */
+  moved: ReadonlySet<string>;
+}
+
 /** A checkpoint, as it is handed on. */
 export interface ExportSource {
   config: ResolvedConfig;
@@ -16,6 +25,8 @@ export interface ExportSource {
   /** By our paths, adapters in their weights. */
   merged: ReadonlyMap<string, Tensor>;
   adapters: Adapters;
+  /** Null where an adapter's base is that of this checkpoint. */
+  freeze: FreezeBase | null;
   run: { id: string; name: string };
   checkpoint: { step: number; epoch: number; phase: Phase };
   /** Of the evaluation at this step; null when there was none. */

@@ -7,6 +7,7 @@ import type { ModelShape } from '../protocol/config.ts';
 
 /** Hugging Face before and since transformers 5.9; timm. */
 export type Vocabulary = 'classic' | 'renamed' | 'timm';
+export type HfVocabulary = Exclude<Vocabulary, 'timm'>;
 
 export interface ForeignPlace {
   name: string;

@@ -11,17 +11,15 @@ import type { ExportSettings } from '../protocol/exports.ts';
 import type { Family } from '../protocol/families.ts';
 import type { Tensor, TensorSource } from '../store/safetensors.ts';
 import { type Adapters, type ExportContent, type ExportSource, jsonText } from './exportSource.ts';
-import { foreignPlace, transpose, type Vocabulary } from './foreignNames.ts';
+import { foreignPlace, type HfVocabulary, transpose } from './foreignNames.ts';
 import { fullName } from './foreignTensors.ts';
+import { PEFT_PREFIX, savedModules, savedTensors } from './savedModules.ts';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
 
-/** Vocabularies of Hugging Face; timm has another form of adapter. */
-export type HfVocabulary = Exclude<Vocabulary, 'timm'>;
+/** Of Hugging Face; timm has another form of adapter (timmAdapter.ts). */
 export const HF_VOCABULARIES: readonly HfVocabulary[] = ['classic', 'renamed'];
-
-const PEFT_PREFIX = 'base_model.model.';
 
 /** Module endings in both vocabularies, as a regular expression that Python and JavaScript read alike. */
 const ENDINGS: Record<Family, string> = {
@@ -33,29 +31,54 @@ const ENDINGS: Record<Family, string> = {
   fc2: '(output\\.dense|mlp\\.fc2)',
 };
 
-/** The adapter's folder without its README. */
-export function peftAdapter({ config, parameters, adapters }: ExportSource, names: ExportSettings['names']): ExportContent {
+/** The adapter's folder without its README; what moved since a freeze goes along. */
+export function peftAdapter({ config, parameters, adapters, freeze }: ExportSource, names: ExportSettings['names']): ExportContent {
   const vocabularies = names === 'both' ? HF_VOCABULARIES : [names];
+  const saved = freeze && savedModules(freeze.moved, config.model, vocabularies);
+  const lora = adapterTensors(parameters, adapters, config.model, vocabularies);
+  const whole = freeze ? savedTensors(parameters, freeze.moved, config.model, vocabularies) : [];
   return {
-    texts: new Map([[ADAPTER_CONFIG, jsonText(adapterConfig(adapters, config.prelora.loraDropRate))]]),
-    tensors: new Map([[ADAPTER_WEIGHTS, adapterTensors(parameters, adapters, config.model, vocabularies)]]),
+    texts: new Map([[ADAPTER_CONFIG, jsonText(hfAdapterConfig(adapters, config.prelora.loraDropRate, saved))]]),
+    tensors: new Map([[ADAPTER_WEIGHTS, new Map([...lora, ...whole])]]),
   };
 }
 
-/** `target_modules`, `rank_pattern` and `alpha_pattern` name exactly the adapted modules, each once. */
-export function adapterConfig(adapters: Adapters, dropout: number): Record<string, unknown> {
+function hfAdapterConfig(adapters: Adapters, dropout: number, saved: readonly string[] | null): Record<string, unknown> {
   const keys = [...adapters].map(([module, own]) => ({ key: moduleKey(module), ...own }));
+  return adapterConfig({
+    base: { base_model_class: 'ViTForImageClassification', parent_library: 'transformers.models.vit.modeling_vit' },
+    target: `(.*\\.)?(${keys.map(({ key }) => key).join('|')})`,
+    keys,
+    dropout,
+    saved,
+  });
+}
+
+export interface AdapterConfig {
+  /** PEFT's `auto_mapping`. */
+  base: Record<string, string>;
+  /** PEFT's `target_modules`. */
+  target: string | readonly string[];
+  /** Exactly the adapted modules, each once. */
+  keys: readonly { key: string; rank: number; alpha: number }[];
+  dropout: number;
+  /** PEFT's `modules_to_save`. */
+  saved: readonly string[] | null;
+}
+
+/** adapter_config.json. `rank_pattern` and `alpha_pattern` name every adapted module: without, PEFT silently takes `r` and `lora_alpha`. */
+export function adapterConfig({ base, target, keys, dropout, saved }: AdapterConfig): Record<string, unknown> {
   const largest = keys.reduce((most, own) => (own.rank > most.rank ? own : most), keys[0] as (typeof keys)[number]);
   return {
     peft_type: 'LORA',
     task_type: null,
     inference_mode: true,
-    auto_mapping: { base_model_class: 'ViTForImageClassification', parent_library: 'transformers.models.vit.modeling_vit' },
+    auto_mapping: base,
     // Taken from the working directory; "../base" would be refused as the name of a repository.
     base_model_name_or_path: 'base',
     r: largest.rank,
     lora_alpha: largest.alpha,
-    target_modules: `(.*\\.)?(${keys.map(({ key }) => key).join('|')})`,
+    target_modules: target,
     rank_pattern: Object.fromEntries(keys.map(({ key, rank }) => [key, rank])),
     alpha_pattern: Object.fromEntries(keys.map(({ key, alpha }) => [key, alpha])),
     lora_dropout: dropout,
@@ -65,7 +88,7 @@ export function adapterConfig(adapters: Adapters, dropout: number): Record<strin
     use_rslora: false,
     use_dora: false,
     revision: null,
-    modules_to_save: null,
+    modules_to_save: saved,
   };
 }
 
@@ -105,7 +128,8 @@ function adapterTensors(
   return tensors;
 }
 
-function turned(parameters: ReadonlyMap<string, Tensor>, path: string): TensorSource {
+/** One matrix of an adapter, turned. */
+export function turned(parameters: ReadonlyMap<string, Tensor>, path: string): TensorSource {
   const tensor = parameters.get(path);
   if (!tensor) throw new Error(`${path} is missing from the model`);
   const [rows, columns] = tensor.shape as [number, number];

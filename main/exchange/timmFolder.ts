@@ -1,6 +1,7 @@
 /** A folder for timm: `create_model("local-dir:folder", pretrained=True)` (formats.md section 5). q, k and v stand stacked. */
 import { hiddenDim } from '../core/parameterShapes.ts';
 import type { ModelShape } from '../protocol/config.ts';
+import type { Tensor } from '../store/safetensors.ts';
 import { type ExportContent, type ExportSource, jsonText } from './exportSource.ts';
 import { foreignTensors } from './foreignTensors.ts';
 import { preprocessingOf, timmPretrained } from './preprocessing.ts';
@@ -22,8 +23,8 @@ const ARCHITECTURES: readonly { name: string; embedDim: number; patchSize: numbe
   { name: 'vit_huge_patch14_224', embedDim: 1280, patchSize: 14 },
 ];
 
-/** The folder without its README. */
-export function timmFolder({ config, classes, merged }: ExportSource): ExportContent {
+/** The folder without its README. `parameters` are those of a whole model: merged, or the base under an adapter. */
+export function timmFolder({ config, classes }: ExportSource, parameters: ReadonlyMap<string, Tensor>): ExportContent {
   const { model } = config;
   const preprocessing = preprocessingOf(config);
   const json = {
@@ -32,7 +33,7 @@ export function timmFolder({ config, classes, merged }: ExportSource): ExportCon
   };
   return {
     texts: new Map([[TIMM_CONFIG, jsonText(json)]]),
-    tensors: new Map([[TIMM_WEIGHTS, foreignTensors(merged, model, 'timm')]]),
+    tensors: new Map([[TIMM_WEIGHTS, foreignTensors(parameters, model, 'timm')]]),
   };
 }
 

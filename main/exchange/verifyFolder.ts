@@ -6,28 +6,31 @@ import { pipeline } from 'node:stream/promises';
 import { allModules } from '../core/modules.ts';
 import { hiddenDim } from '../core/parameterShapes.ts';
 import type { ModelShape } from '../protocol/config.ts';
-import type { ExportCheck, ExportedFile, TensorFormat } from '../protocol/exports.ts';
+import type { ExportCheck, ExportedFile } from '../protocol/exports.ts';
 import type { Tensor } from '../store/safetensors.ts';
 import type { ExportSource } from './exportSource.ts';
+import { fusedWanted } from './fusedWanted.ts';
 import { HF_VOCABULARIES, hfModule } from './peftAdapter.ts';
-import { type Json, type ReadExport, readExport, readJson } from './readExport.ts';
+import { type Layout, type ReadExport, readExport } from './readExport.ts';
+import { type Json, readJson } from './readJson.ts';
+import { timmAdapters } from './timmAdapter.ts';
 
 /** The checks, and what was read, for the checks that compute. `read` is null when the files cannot be read. */
 export async function verifyFolder(
   folder: string,
-  format: TensorFormat,
+  layout: Layout,
   source: ExportSource,
   files: readonly ExportedFile[],
 ): Promise<{ checks: ExportCheck[]; read: ReadExport | null }> {
   const bytes = await check('V1', 'sizes and SHA-256 of the files', () => compareFiles(folder, files));
   let read: ReadExport | null = null;
   const tensors = await check('V2', 'every tensor, mapped back', async () => {
-    read = await readExport(folder, format, source.config.model);
-    return compareTensors(read, format, source);
+    read = await readExport(folder, layout, source.config.model);
+    return compareTensors(read, layout, source);
   });
   const fields = await check('V3', 'sizes, labels, preprocessing, ranks', async () => {
     if (!read) throw new Error('the files could not be read');
-    return compareFields(folder, format, source, read);
+    return compareFields(folder, layout, source, read);
   });
   return { checks: [bytes, tensors, fields], read };
 }
@@ -65,12 +68,20 @@ export async function sumOf(file: string): Promise<Omit<ExportedFile, 'name'>> {
 }
 
 /** Bit by bit. A PEFT folder holds base and adapters apart, the others the merged model. */
-function compareTensors({ parameters }: ReadExport, format: TensorFormat, source: ExportSource): string {
-  const wanted = format === 'peft' ? source.parameters : source.merged;
+function compareTensors({ parameters, base }: ReadExport, layout: Layout, source: ExportSource): string {
+  const wanted = wantedTensors(layout, source);
+  if (layout === 'peft' && source.freeze) {
+    for (const [name, tensor] of base) compareTensor(`base/: ${name}`, source.freeze.parameters.get(name) as Tensor, tensor);
+  }
   for (const [name, tensor] of wanted) compareTensor(name, tensor, parameters.get(name));
   const spare = [...parameters.keys()].find((name) => !wanted.has(name));
   if (spare) throw new Error(`${spare}: was not exported and is there`);
   return `${wanted.size} tensors equal to the last bit`;
+}
+
+function wantedTensors(layout: Layout, source: ExportSource): ReadonlyMap<string, Tensor> {
+  if (layout === 'peft') return source.parameters;
+  return layout === 'peft-timm' ? fusedWanted(source).parameters : source.merged;
 }
 
 function compareTensor(name: string, wanted: Tensor, found: Tensor | undefined): void {
@@ -85,17 +96,18 @@ function bitsOf({ data }: Tensor): Uint32Array {
   return new Uint32Array(data.buffer, data.byteOffset, data.length);
 }
 
-async function compareFields(folder: string, format: TensorFormat, source: ExportSource, read: ReadExport): Promise<string> {
+async function compareFields(folder: string, layout: Layout, source: ExportSource, read: ReadExport): Promise<string> {
   const { model, data } = source.config;
   const facts = [
     ...sizeFacts(model, read),
     ...labelFacts(source, read),
-    ...(format === 'timm' ? timmFacts(model, read.config) : hfFacts(model, read.config)),
+    ...(layout === 'timm' || layout === 'peft-timm' ? timmFacts(model, read.config) : hfFacts(model, read.config)),
   ];
   if (read.preprocessing) {
     facts.push(['mean', read.preprocessing.mean, data.mean], ['std', read.preprocessing.std, data.std]);
   }
-  if (format === 'peft') facts.push(...(await adapterFacts(folder, source, read)));
+  if (layout === 'peft') facts.push(...(await adapterFacts(folder, source, read)));
+  if (layout === 'peft-timm') facts.push(...(await timmAdapterFacts(folder, source, read)));
   for (const [name, found, wanted] of facts) {
     if (JSON.stringify(found) !== JSON.stringify(wanted))
       throw new Error(`${name}: is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
@@ -140,15 +152,29 @@ function timmFacts(model: ModelShape, config: Json): Fact[] {
   ];
 }
 
-/** Ranks and alphas as PEFT would match them, and that its pattern hits nothing but the adapted modules. */
-async function adapterFacts(folder: string, { adapters, config }: ExportSource, read: ReadExport): Promise<Fact[]> {
+/** Ranks and alphas as PEFT would match them, and that its pattern hits nothing but the adapted modules; what is saved whole. */
+async function adapterFacts(folder: string, { adapters, config, freeze }: ExportSource, read: ReadExport): Promise<Fact[]> {
   const { target_modules: target } = await readJson(path.join(folder, 'adapter', 'adapter_config.json'));
   const facts = HF_VOCABULARIES.map((vocabulary): Fact => {
     const adapted = [...adapters.keys()].map((module) => hfModule(module, config.model, vocabulary));
     const hits = modulesOf(config.model, vocabulary).filter((name) => new RegExp(`^(?:${target})$`).test(name));
     return [`targets in ${vocabulary} names`, hits.sort(), adapted.sort()];
   });
+  facts.push(['modules_to_save', [...read.saved].sort(), [...(freeze?.moved ?? [])].sort()]);
   return [...facts, ['ranks and alphas', Object.fromEntries(read.adapters), Object.fromEntries(adapters)]];
+}
+
+async function timmAdapterFacts(folder: string, source: ExportSource, read: ReadExport): Promise<Fact[]> {
+  const { target_modules: targets } = await readJson(path.join(folder, 'adapter', 'adapter_config.json'));
+  const wanted = fusedWanted(source).adapters;
+  return [
+    ['targets', [...(targets as string[])].sort(), [...timmAdapters(source.adapters).keys()].sort()],
+    ['ranks and alphas', sortedEntries(read.adapters), sortedEntries(wanted)],
+  ];
+}
+
+function sortedEntries(adapters: ExportSource['adapters']): [string, { rank: number; alpha: number }][] {
+  return [...adapters].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** Every module of `ViTForImageClassification` that holds parameters, and all that these lie in. */

@@ -11,10 +11,12 @@ import { gaps, modelCard, snippet } from '../exchange/modelCard.ts';
 import { onnxPreprocessing, verifyOnnxFolder, writeOnnxFolder } from '../exchange/onnxFolder.ts';
 import { peftAdapter } from '../exchange/peftAdapter.ts';
 import { preprocessingOf } from '../exchange/preprocessing.ts';
+import type { Layout } from '../exchange/readExport.ts';
+import { timmAdapter } from '../exchange/timmAdapter.ts';
 import { TIMM_EPS, timmFolder } from '../exchange/timmFolder.ts';
 import { verifyFolder } from '../exchange/verifyFolder.ts';
 import { contentBytes, writeContent } from '../exchange/writeContent.ts';
-import type { ExportCheck, ExportedFile, ExportFormat, ExportReport, ExportSettings, TensorFormat } from '../protocol/exports.ts';
+import type { ExportCheck, ExportedFile, ExportFormat, ExportReport, ExportSettings } from '../protocol/exports.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { renameWithRetries, syncFolder, writeFileAtomically } from '../store/atomicFile.ts';
 import { diskFault, systemCode } from '../store/diskFault.ts';
@@ -28,11 +30,14 @@ export const REPORT_FILE = 'prelora.json';
 const SPACE_FACTOR = 1.1;
 
 /** Parts of an export that are checked each by itself, by their folder below it. */
-const PARTS: Record<ExportFormat, (settings: ExportSettings) => readonly (readonly [folder: string, format: ExportFormat])[]> = {
+const PARTS: Record<ExportFormat, (settings: ExportSettings) => readonly (readonly [folder: string, layout: Layout | 'onnx'])[]> = {
   hf: () => [['', 'hf']],
   timm: () => [['', 'timm']],
   onnx: () => [['', 'onnx']],
-  peft: ({ withMerged }) => [['', 'peft'], ...(withMerged ? [['merged', 'hf'] as const] : [])],
+  peft: ({ withMerged, peftBase }) => [
+    ['', peftBase === 'timm' ? 'peft-timm' : 'peft'],
+    ...(withMerged ? [['merged', peftBase] as const] : []),
+  ],
 };
 
 /**
@@ -81,24 +86,25 @@ async function checkPlace(out: string, force: boolean): Promise<void> {
 }
 
 function contentOf(source: ExportSource, settings: ExportSettings): ExportContent {
-  const { format, names, withMerged } = settings;
+  const { format, names, withMerged, peftBase } = settings;
   const card = (kind: Parameters<typeof modelCard>[1]): ExportContent => ({
-    texts: new Map([['README.md', modelCard(source, kind, names)]]),
+    texts: new Map([['README.md', modelCard(source, kind, settings)]]),
     tensors: new Map(),
   });
   if (format === 'hf') return joinContents(['', hfFolder(source, source.merged)], ['', card('hf')]);
   if (format === 'onnx') return card('onnx');
-  if (format === 'timm') return joinContents(['', timmFolder(source)], ['', card('timm')]);
+  if (format === 'timm') return joinContents(['', timmFolder(source, source.merged)], ['', card('timm')]);
+  const whole = peftBase === 'timm' ? timmFolder : hfFolder;
   const merged = withMerged
     ? ([
-        ['merged', hfFolder(source, source.merged)],
-        ['merged', card('hf')],
+        ['merged', whole(source, source.merged)],
+        ['merged', card(peftBase)],
       ] as const)
     : [];
   return joinContents(
-    ['base', hfFolder(source, source.parameters)],
+    ['base', whole(source, source.freeze?.parameters ?? source.parameters)],
     ['base', card('base')],
-    ['adapter', peftAdapter(source, names)],
+    ['adapter', peftBase === 'timm' ? timmAdapter(source) : peftAdapter(source, names)],
     ['adapter', card('peft')],
     ...merged,
   );
@@ -137,22 +143,27 @@ interface ToVerify {
 async function verify({ folder, files, source, restored, settings, say }: ToVerify): Promise<ExportCheck[]> {
   const { model } = source.config;
   // A timm folder has no place for another epsilon than timm's: whether that is good enough only logits tell.
-  const mustCompute = settings.format === 'timm' && model.layerNormEps !== TIMM_EPS;
+  const mustCompute = isTimm(settings) && model.layerNormEps !== TIMM_EPS;
   const computes = settings.verify || mustCompute;
   if (computes) say('computing the logits of the checkpoint');
   const reference = computes ? await referenceLogits(restored, comparedTensors(restored.tensors, settings.weights)) : null;
   const all: ExportCheck[] = [];
-  for (const [below, format] of PARTS[settings.format](settings)) {
+  for (const [below, layout] of PARTS[settings.format](settings)) {
     say(`reading back and comparing ${below === '' ? 'every file' : `${below}/`}`);
     const part = { folder: path.join(folder, below), files: filesBelow(files, below), source, say };
-    const checks = format === 'onnx' ? await verifyOnnx(part, reference) : await verifyTensors(part, format, restored, reference);
+    const checks = layout === 'onnx' ? await verifyOnnx(part, reference) : await verifyTensors(part, layout, restored, reference);
     all.push(...checks.map((check) => ({ ...check, what: below === '' ? check.what : `${below}/: ${check.what}` })));
   }
   if (mustCompute && all.some(({ id, status }) => id === 'V4' && status === 'failed')) {
-    const rule = `layerNormEps ${model.layerNormEps} cannot be written in a timm folder; use --to hf or onnx`;
+    const instead = settings.format === 'timm' ? '--to hf or onnx' : '--peft-base hf';
+    const rule = `layerNormEps ${model.layerNormEps} cannot be written in a timm folder; use ${instead}`;
     throw new PreloraError('bad-arguments', rule, 'model.layerNormEps');
   }
   return all;
+}
+
+function isTimm({ format, peftBase }: ExportSettings): boolean {
+  return format === 'timm' || (format === 'peft' && peftBase === 'timm');
 }
 
 function filesBelow(files: readonly ExportedFile[], folder: string): ExportedFile[] {
@@ -164,11 +175,11 @@ type Part = Pick<ToVerify, 'folder' | 'files' | 'source' | 'say'>;
 
 async function verifyTensors(
   { folder, files, source, say }: Part,
-  format: TensorFormat,
+  layout: Layout,
   restored: RestoredCheckpoint,
   reference: ReferenceLogits | null,
 ): Promise<ExportCheck[]> {
-  const { checks, read } = await verifyFolder(folder, format, source, files);
+  const { checks, read } = await verifyFolder(folder, layout, source, files);
   if (!read || !reference) return checks;
   say('computing the logits of the files');
   return [...checks, compareComputed(restored, reference, read), await comparePixels(source.config, read.preprocessing)];
@@ -191,19 +202,21 @@ function verdictOf(checks: readonly ExportCheck[]): ExportReport['status'] {
 type Written = Pick<ExportReport, 'files' | 'checks' | 'folder' | 'status'> & { source: ExportSource; settings: ExportSettings };
 
 function reportOf({ source, settings, files, checks, folder, status }: Written): ExportReport {
-  const { format, names } = settings;
+  const { format } = settings;
   const { step, epoch, phase } = source.checkpoint;
-  const code = snippet(source, format, names, folder);
-  return { format, folder, step, epoch, phase, status, checks, files, snippet: code, notes: gaps(source, format, names) };
+  const code = snippet(source, format, settings, folder);
+  return { format, folder, step, epoch, phase, status, checks, files, snippet: code, notes: gaps(source, format, settings) };
 }
 
 /** What lies in the folder as prelora.json (formats.md section 13). */
-function storedReport(source: ExportSource, report: ExportReport, { names }: ExportSettings): Record<string, unknown> {
+function storedReport(source: ExportSource, report: ExportReport, settings: ExportSettings): Record<string, unknown> {
   const { format, files, status, checks } = report;
+  const { names, peftBase, baseWeights } = settings;
   return {
     schema: 1,
     format,
-    names: format === 'peft' ? names : format === 'hf' ? 'classic' : format,
+    names: isTimm(settings) ? 'timm' : format === 'peft' ? names : format === 'hf' ? 'classic' : format,
+    ...(format === 'peft' ? { base: { format: peftBase, weights: baseWeights, step: source.freeze?.step ?? source.checkpoint.step } } : {}),
     run: source.run,
     checkpoint: source.checkpoint,
     // Where its start weights lay is no business of whoever gets the folder.

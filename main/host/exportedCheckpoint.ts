@@ -10,12 +10,14 @@ import { readConfig, readLineage, readRecords, readStatus } from '../store/runFo
 import { adaptedRanks, restoreCheckpoint } from '../train/runState.ts';
 import type { TensorState } from '../train/tensorState.ts';
 import type { RestoredCheckpoint } from './evaluateCheckpoint.ts';
+import { freezeBase } from './freezeBase.ts';
 import { readAnnotations } from './runCatalog.ts';
 
 /** Throws `bad-arguments` for a checkpoint that the format cannot hold. */
 export async function exportedCheckpoint(dir: string, restored: RestoredCheckpoint, settings: ExportSettings): Promise<ExportSource> {
   const { state, step, tensors } = restored;
   const { phase } = state.phase;
+  checkVariants(settings);
   const parameters = chosenWeights(tensors, settings.weights, step);
   const adapters = phase === 'full' ? new Map<string, { rank: number; alpha: number }>() : adaptedRanks(state);
   if (settings.format === 'peft' && adapters.size === 0) {
@@ -26,16 +28,32 @@ export async function exportedCheckpoint(dir: string, restored: RestoredCheckpoi
   checkClasses(classes, state.config.model.numClasses);
   const merged = mergeAdapters(parameters, adapters);
   await checkFinite(dir, step, merged);
+  const weights = (own: TensorState, at: number) => chosenWeights(own, settings.weights, at);
+  const freeze = settings.baseWeights === 'freeze' ? await freezeBase(dir, state, adapters, weights) : null;
   return {
     config: state.config,
     classes,
     parameters,
     merged,
     adapters,
+    freeze,
     run: await nameOf(dir, state.config.name),
     checkpoint: { step, epoch: step / state.stepsPerEpoch, phase },
     results: await resultsAt(dir, step, valImages),
   };
+}
+
+function checkVariants({ format, baseWeights, peftBase }: ExportSettings): void {
+  if (format !== 'peft' && baseWeights === 'freeze')
+    refuse('--base-weights freeze: only a PEFT export has a base; use --to peft', 'baseWeights');
+  if (format !== 'peft' && peftBase === 'timm') refuse('--peft-base timm: only a PEFT export has a base; use --to peft', 'peftBase');
+  if (baseWeights === 'freeze' && peftBase === 'timm') {
+    // PEFT saves whole modules, and timm's model holds these two itself, in no module of their own.
+    refuse(
+      '--base-weights freeze: a timm base has no module with the class token and positions to save; use --peft-base hf',
+      'baseWeights',
+    );
+  }
 }
 
 /** The tensors that evaluation would use with this setting, for the comparison. */

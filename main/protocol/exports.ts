@@ -13,6 +13,10 @@ export const ExportSettings = z.strictObject({
   checkpoint: CheckpointName.default('best'),
   /** Which vocabulary a PEFT adapter's tensors are named in; one of them alone is read by some versions of transformers only. */
   names: z.enum(['both', 'classic', 'renamed']).default('both'),
+  /** PEFT: what the base holds: all but the adapters as of this checkpoint, or as of the freeze, and the adapter what moved since. */
+  baseWeights: z.enum(['checkpoint', 'freeze']).default('checkpoint'),
+  /** PEFT: whose folder the base is, and whose names the adapter has. */
+  peftBase: z.enum(['hf', 'timm']).default('hf'),
   /** PEFT: also the whole model, adapters merged. */
   withMerged: z.boolean().default(false),
   /** As evaluation takes them (the average where one is kept), as they are trained, or the average. */

@@ -24,6 +24,9 @@ describe('prelora export', { timeout: 60_000 }, () => {
     expect(verified.status).toBe(0);
     expect(verified.out.split('\n').map((line) => line.slice(0, 4))).toEqual(['✓ V1', '✓ V2', '✓ V3', '✓ V4', '✓ V5', 'step', '']);
     expect(readdirSync(path.join(folder, 'peft')).sort()).toEqual(['adapter', 'base', 'prelora.json']);
+    const variants = ['--base-weights', 'freeze', '--peft-base', 'hf'];
+    const frozen = await run(dir, '--to', 'peft', '--out', path.join(folder, 'freeze'), '--checkpoint', 'last', ...variants);
+    expect([frozen.status, frozen.out]).toEqual([0, expect.stringMatching(/✓ V3 [^\n]*\nstep 30 \(lora\)/)]);
     const told = await run(dir, '--to', 'timm', '--out', path.join(folder, 'timm'), '--checkpoint', '6', '--json');
     const report = ExportReport.parse(JSON.parse(told.out));
     expect([told.status, report.status, report.step, report.checks.length]).toEqual([0, 'partial', 6, 3]);
@@ -62,6 +65,8 @@ describe('prelora export', { timeout: 60_000 }, () => {
     [['--to', 'bundle', '--out', 'x', '--weights', 'average'], '--weights average: of a bundle none, best, all'],
     [['--to', 'peft', '--out', 'x', '--names', 'old'], '--names'],
     [['--to', 'hf', '--out', 'x', '--weights', 'ema'], '--weights'],
+    [['--to', 'peft', '--out', 'x', '--base-weights', 'best'], '--base-weights: '],
+    [['--to', 'peft', '--out', 'x', '--peft-base', 'onnx'], '--peft-base: '],
     [['--to', 'hf', '--out', 'x', '--checkpoint', 'first'], '--checkpoint first: must be last, best or a step'],
   ])('%j is refused: %s', async (args, message) => {
     const { status, err } = await run('/nonexistent/run', ...args);

@@ -7,6 +7,7 @@ import { tf } from '../../main/engine/tf.ts';
 import { type ExportContent, type ExportSource, joinContents } from '../../main/exchange/exportSource.ts';
 import { hfFolder } from '../../main/exchange/hfFolder.ts';
 import { peftAdapter } from '../../main/exchange/peftAdapter.ts';
+import { timmAdapter } from '../../main/exchange/timmAdapter.ts';
 import { timmFolder } from '../../main/exchange/timmFolder.ts';
 import { mergeAdapters } from '../../main/lora/merge.ts';
 import { plainLinear, vit } from '../../main/model/vit.ts';
@@ -55,17 +56,40 @@ export function exportedModel(model: NonNullable<TinyConfigInput['model']> = {})
     parameters,
     merged: mergeAdapters(parameters, adapters),
     adapters,
+    freeze: null,
     run: { id: 'a-run', name: 'golden' },
     checkpoint: { step: 30, epoch: 5, phase: 'lora' },
     results: { set: 'validation', images: 20, valLoss: 1.5, valTop1: 0.4, valTop5: 1 },
   };
 }
 
+/** The same model on a base as of the freeze, where head, norms, embeddings and the unadapted layers had other values. */
+export function sinceFreeze(source: ExportSource): ExportSource {
+  const parameters = new Map<string, Tensor>();
+  const moved = new Set<string>();
+  let place = 1000;
+  for (const [name, shape] of parameterShapes(source.config.model)) {
+    const tensor = source.parameters.get(name)!;
+    if (source.adapters.has(name.replace(/\.(weight|bias)$/, ''))) parameters.set(name, tensor);
+    else {
+      const steps = truncatedNormal(randomStream(5, 'init', place++), sizeOf(shape), 0.3);
+      parameters.set(name, { shape, data: tensor.data.map((value, index) => value - (steps[index] as number)) });
+      moved.add(name);
+    }
+  }
+  return { ...source, freeze: { step: 18, parameters, moved } };
+}
+
 /** Everything but the READMEs, by folder. */
 export function allFolders(source: ExportSource): ExportContent {
+  const frozen = sinceFreeze(source);
   return joinContents(
     ['hf', hfFolder(source, source.merged)],
-    ['timm', timmFolder(source)],
+    ['timm', timmFolder(source, source.merged)],
+    ['peft-freeze/base', hfFolder(frozen, frozen.freeze!.parameters)],
+    ['peft-freeze/adapter', peftAdapter(frozen, 'both')],
+    ['peft-timm/base', timmFolder(source, source.parameters)],
+    ['peft-timm/adapter', timmAdapter(source)],
     ['peft/base', hfFolder(source, source.parameters)],
     ['peft/adapter', peftAdapter(source, 'both')],
     ['peft/merged', hfFolder(source, source.merged)],

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ExportSource } from '../../main/exchange/exportSource.ts';
+import { timmAdapters } from '../../main/exchange/timmAdapter.ts';
 import { writeContent } from '../../main/exchange/writeContent.ts';
 import { temporaryFolder } from '../support/temporaryFolder.ts';
 import { GOLDEN, relativeError } from '../support/tolerance.ts';
@@ -17,7 +18,7 @@ import { allFolders, exportedModel, exportInputs, GOLDEN_FILE, ourLogits } from 
 
 const PYTHON = process.env.PRELORA_PEER_PYTHON ?? '/opt/peer/bin/python';
 const SCRIPT = fileURLToPath(new URL('../reference/load_export.py', import.meta.url));
-const KINDS = ['hf', 'peft', 'merged', 'timm'] as const;
+const KINDS = ['hf', 'peft', 'merged', 'timm', 'peft-freeze', 'peft-timm'] as const;
 
 interface Loaded {
   logits: number[][];
@@ -27,6 +28,15 @@ interface Loaded {
   mismatched_keys?: string[];
   labels?: string[];
   ranks?: Record<string, [rank: number, alpha: number]>;
+  /** Modules that PEFT took from the adapter whole. */
+  saved?: string[];
+}
+
+/** Of the golden model's linear layers. */
+const UNADAPTED = 3;
+
+function withoutPrefix(name: string): string {
+  return name.replace(/^base_model\.model\./, '');
 }
 
 function load(folder: string, source: ExportSource): Record<(typeof KINDS)[number], Loaded> {
@@ -65,8 +75,13 @@ describe.skipIf(!existsSync(PYTHON))('transformers, PEFT and timm', { timeout: 1
       expect(relativeError(wanted, logits.flat()), kind).toBeLessThan(GOLDEN);
     }
     expect(loaded.hf.labels).toEqual(source.classes);
-    const ranks = Object.values(loaded.peft.ranks ?? {}).map(String);
-    expect(ranks.sort()).toEqual([...source.adapters.values()].map(({ rank, alpha }) => `${rank},${alpha}`).sort());
+    const asked = { peft: source.adapters, 'peft-freeze': source.adapters, 'peft-timm': timmAdapters(source.adapters) };
+    for (const [kind, adapters] of Object.entries(asked)) {
+      const ranks = Object.values(loaded[kind as keyof typeof asked].ranks ?? {}).map(String);
+      expect(ranks.sort(), kind).toEqual([...adapters.values()].map(({ rank, alpha }) => `${rank},${alpha}`).sort());
+    }
+    expect(Object.keys(loaded['peft-timm'].ranks ?? {}).every((name) => timmAdapters(source.adapters).has(withoutPrefix(name)))).toBe(true);
+    expect(loaded['peft-freeze'].saved?.length).toBe(3 + 2 * source.config.model.depth + UNADAPTED);
     if (process.env.PRELORA_GOLDEN === 'write' && Object.keys(changes).length === 0) {
       const sums = Object.fromEntries(files.map((file) => [file.name, file.sha256]));
       const logits = Object.fromEntries(KINDS.map((kind) => [kind, loaded[kind].logits]));

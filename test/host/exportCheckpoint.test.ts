@@ -64,6 +64,87 @@ describe('an export', { timeout: 60_000 }, () => {
     expect(notes.join()).toContain('both in training at this step');
   });
 
+  it('on a base as of the freeze holds what moved since, and says how not to load it', async () => {
+    const [dir, out] = [path.join(temporaryFolder(), 'run'), path.join(temporaryFolder(), 'peft')];
+    await trainTiny(dir, { prelora: { targetModules: 'paper' }, train: { keepCheckpoints: 20 } });
+    const report = await exported(dir, out, { format: 'peft', baseWeights: 'freeze', withMerged: true });
+    expect([report.status, ...report.checks.map(({ status }) => status)]).toEqual(Array.from({ length: 11 }, () => 'passed'));
+    expect(report.notes.join()).toContain('`load_adapter` silently kept the head');
+    expect(readFileSync(path.join(out, 'adapter', 'README.md'), 'utf8')).toContain('The base is as of the freeze (step 18)');
+    expect(readFileSync(path.join(out, 'base', 'README.md'), 'utf8')).toContain('step 18, at the freeze');
+    const base = await readSafetensors(path.join(out, 'base', 'model.safetensors'));
+    const at = async (step: number, name: string) => {
+      const { tensors } = await restoreAt({ dir, checkpoint: step, say: () => {} });
+      return tensors.parameters.get(name)!.data;
+    };
+    expect(base.get('classifier.bias')!.data).toEqual(await at(18, 'head.bias'));
+    expect(base.get('classifier.bias')!.data).not.toEqual(await at(30, 'head.bias'));
+    const adapter = await readSafetensors(path.join(out, 'adapter', 'adapter_model.safetensors'));
+    expect(adapter.get('base_model.model.classifier.bias')!.data).toEqual(await at(30, 'head.bias'));
+    const saved = JSON.parse(readFileSync(path.join(out, 'adapter', 'adapter_config.json'), 'utf8')).modules_to_save as string[];
+    const keys = [0, 1].flatMap((layer) => [`vit.encoder.layer.${layer}.attention.attention.key`, `vit.layers.${layer}.attention.k_proj`]);
+    expect(saved.sort()).toEqual(['classifier', 'layernorm_after', 'layernorm_before', 'vit.embeddings', 'vit.layernorm', ...keys].sort());
+    const stored = JSON.parse(readFileSync(path.join(out, 'prelora.json'), 'utf8'));
+    expect(stored.base).toEqual({ format: 'hf', weights: 'freeze', step: 18 });
+  });
+
+  it('on a base as of the freeze leaves out of the adapter what is frozen with its targets', async () => {
+    const [dir, out] = [path.join(temporaryFolder(), 'run'), path.join(temporaryFolder(), 'peft')];
+    await trainTiny(dir, {
+      prelora: { targetModules: 'paper', alsoFreeze: ['norms', 'k'] },
+      train: { keepCheckpoints: 20, emaDecay: 0.9 },
+    });
+    expect((await exported(dir, out, { format: 'peft', baseWeights: 'freeze' })).status).toBe('passed');
+    const config = JSON.parse(readFileSync(path.join(out, 'adapter', 'adapter_config.json'), 'utf8'));
+    expect(config.modules_to_save.sort()).toEqual(['classifier', 'vit.embeddings']);
+  });
+
+  it('on a base as of the freeze needs the checkpoint of the freeze, and a freeze', async () => {
+    const { dir } = await trainedRun();
+    const folder = temporaryFolder();
+    const asked = { format: 'peft', baseWeights: 'freeze' } as const;
+    const early = path.join(temporaryFolder(), 'run');
+    await trainTiny(early, { prelora: { jointSteps: '2ep' }, train: { keepCheckpoints: 20 } });
+    await expect(exported(early, path.join(folder, 'peft'), { ...asked, checkpoint: 18 })).rejects.toThrow(
+      'checkpoint step-18 is in phase warmup: nothing is frozen yet; use --base-weights checkpoint',
+    );
+    rmSync(path.join(dir, 'checkpoints', 'step-18'), { recursive: true });
+    await expect(exported(dir, path.join(folder, 'peft'), asked)).rejects.toMatchObject({
+      code: 'not-found',
+      message: `${dir}: checkpoint step-18, written at the freeze, is no longer there; use --base-weights checkpoint: base/ is then of step-30`,
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it.each([[['q', 'k', 'v', 'fc1']], ['paper']])(
+    'on a timm base has one adapter for q, k and v, checked whole: %s',
+    async (targetModules) => {
+      const [dir, out] = [path.join(temporaryFolder(), 'run'), path.join(temporaryFolder(), 'peft')];
+      await trainTiny(dir, { prelora: { targetModules } });
+      const report = await exported(dir, out, { format: 'peft', peftBase: 'timm', withMerged: true });
+      expect([report.status, ...report.checks.map(({ status }) => status)]).toEqual(Array.from({ length: 11 }, () => 'passed'));
+      expect(report.checks.find(({ id }) => id === 'V4')!.detail).toMatch(/^base and adapters: .*; merged: /);
+      expect(report.snippet).toContain(`timm.create_model("local-dir:${out}/base", pretrained=True)`);
+      expect(readFileSync(path.join(out, 'base', 'README.md'), 'utf8')).toContain('library_name: timm');
+      const { target_modules: targets } = JSON.parse(readFileSync(path.join(out, 'adapter', 'adapter_config.json'), 'utf8'));
+      expect(targets).toContain('blocks.1.attn.qkv');
+      expect(JSON.parse(readFileSync(path.join(out, 'prelora.json'), 'utf8'))).toMatchObject({
+        names: 'timm',
+        base: { format: 'timm', weights: 'checkpoint', step: 30 },
+      });
+    },
+  );
+
+  it.each([
+    [{ format: 'hf', baseWeights: 'freeze' }, '--base-weights freeze: only a PEFT export has a base; use --to peft'],
+    [{ format: 'timm', peftBase: 'timm' }, '--peft-base timm: only a PEFT export has a base; use --to peft'],
+    [{ format: 'peft', baseWeights: 'freeze', peftBase: 'timm' }, 'use --peft-base hf'],
+  ] as const)('%o is refused', async (given, message) => {
+    const { dir } = await trainedRun();
+    const refused = exported(dir, path.join(temporaryFolder(), 'out'), given);
+    await expect(refused).rejects.toMatchObject({ code: 'bad-arguments', message: expect.stringContaining(message) });
+  });
+
   it('takes no place that is taken, unless it is an export and may be replaced; an empty folder is free', async () => {
     const { dir } = await trainedRun();
     const out = path.join(temporaryFolder(), 'mine');

@@ -1,9 +1,10 @@
 """Loads exports as their users would and prints what they compute: the oracle of test/exchange/interop.test.ts.
 
-    python load_export.py hf=FOLDER peft=FOLDER merged=FOLDER timm=FOLDER < inputs.json
+    python load_export.py hf=FOLDER peft=FOLDER merged=FOLDER timm=FOLDER peft-freeze=FOLDER peft-timm=FOLDER < inputs.json
 
 Inputs: [n][channels][height][width], normalised. Prints one JSON object: for each, logits, and what the library missed, did not expect or
-warned of. Seen with transformers 5.24, peft 0.21, timm 1.0 and torch 2.13; any of them may be newer.
+warned of. peft-freeze has more than adapters in its adapter, peft-timm stands on a timm folder. Seen with transformers 5.24, peft 0.21,
+timm 1.0 and torch 2.13; any of them may be newer.
 """
 
 import json
@@ -17,6 +18,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch  # noqa: E402
 from peft import PeftModel  # noqa: E402
 from peft.tuners.lora import LoraLayer  # noqa: E402
+from peft.utils import ModulesToSaveWrapper  # noqa: E402
 from transformers import ViTForImageClassification  # noqa: E402
 
 import without_torchvision  # noqa: E402, F401
@@ -43,24 +45,32 @@ def load_hf(place, told):
     return model.eval()
 
 
-def load_peft(folder, told):
-    os.chdir(folder)
-    model = PeftModel.from_pretrained(load_hf("base", told), "adapter").eval()
+def load_timm(folder):
+    return timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+
+
+def load_peft(base, told):
+    model = PeftModel.from_pretrained(base, "adapter").eval()
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
     told["ranks"] = {name: [layer.r["default"], layer.lora_alpha["default"]] for name, layer in layers.items()}
+    told["saved"] = [name for name, module in model.named_modules() if isinstance(module, ModulesToSaveWrapper)]
     return model
 
 
 def logits(kind, folder, told):
+    os.chdir(folder)
     if kind == "timm":
-        return timm.create_model(f"local-dir:{folder}", pretrained=True).eval()(inputs)
-    if kind == "peft":
-        return load_peft(folder, told)(pixel_values=inputs).logits
+        return load_timm(folder)(inputs)
+    if kind == "peft-timm":
+        return load_peft(load_timm("base"), told)(inputs)
+    if kind in ("peft", "peft-freeze"):
+        return load_peft(load_hf("base", told), told)(pixel_values=inputs).logits
     return load_hf(os.path.join(folder, "merged") if kind == "merged" else folder, told)(pixel_values=inputs).logits
 
 
 result = {}
-for kind, folder in (argument.split("=", 1) for argument in sys.argv[1:]):
+places = [argument.split("=", 1) for argument in sys.argv[1:]]
+for kind, folder in [(kind, os.path.abspath(folder)) for kind, folder in places]:
     said.clear()
     told = {}
     with warnings.catch_warnings(record=True) as caught, torch.no_grad():
