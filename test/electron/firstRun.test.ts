@@ -7,6 +7,7 @@ import type { ResultOf } from '../../main/protocol/requests.ts';
 import { readStatus } from '../../main/store/runFolder.ts';
 import {
   classifyOne,
+  exportAndVerify,
   runTheSample,
   seeBeforeAndAfter,
   seeFirstPoint,
@@ -68,7 +69,7 @@ describe.skipIf(why !== null)(`the desktop window${why ? ` (skipped: ${why})` : 
     expect(await desktop.ask('run:stop', { runId, discard: true })).toMatchObject({ ok: true });
   });
 
-  it('shows loss fall, layers cool, a switch, a freeze, before and after, and one image classified', async () => {
+  it('shows loss fall, layers cool, a switch, a freeze, before and after, one image classified, and an export verified', async () => {
     const { page } = desktop;
     const { dir } = await start(SHORT_SAMPLE);
     await seeFirstPoint(page, WAIT);
@@ -77,6 +78,7 @@ describe.skipIf(why !== null)(`the desktop window${why ? ` (skipped: ${why})` : 
     await seeItLearn(page, (await readStatus(dir))?.switchStep as number);
     await seeBeforeAndAfter(page);
     await classifyOne(page, WAIT);
+    await exportAndVerify(page, WAIT);
   });
 
   it('steers a run: paused for 3 s, resumed, τ edited by drag, field and keys; it trains as its config and journal tell', async () => {

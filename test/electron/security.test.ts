@@ -239,6 +239,8 @@ describe.skipIf(why !== null)(`Electron’s security checklist${why ? ` (skipped
       expect(await desktop.ask(name as string, {}), String(name)).toMatchObject({ ok: false, error: { code: 'bad-arguments' } });
     }
     expect(await desktop.ask('run:state', { runId: '' })).toMatchObject({ ok: false, error: { code: 'bad-arguments' } });
+    // A folder that holds no export is not opened either.
+    expect(await desktop.ask('shell:showExport', { folder: '/etc' })).toMatchObject({ ok: false, error: { code: 'not-found' } });
     expect(await desktop.ask('shell:showFolder', { runId: '../../etc' })).toMatchObject({ ok: false, error: { code: 'not-found' } });
   });
 
