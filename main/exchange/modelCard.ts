@@ -17,6 +17,7 @@ export function modelCard(source: ExportSource, kind: ExportFormat | 'base', var
     `# ${source.run.name}`,
     introduction(source, kind),
     '## Results',
+    ...(kind === 'base' && source.results ? ['Of base and adapter together:'] : []),
     results(source),
     '## Loading',
     `\`\`\`python\n${snippet(source, format, variant)}\n\`\`\``,

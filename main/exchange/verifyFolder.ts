@@ -13,7 +13,6 @@ import { fusedWanted } from './fusedWanted.ts';
 import { HF_VOCABULARIES, hfModule } from './peftAdapter.ts';
 import { type Layout, type ReadExport, readExport } from './readExport.ts';
 import { type Json, readJson } from './readJson.ts';
-import { timmAdapters } from './timmAdapter.ts';
 
 /** The checks, and what was read, for the checks that compute. `read` is null when the files cannot be read. */
 export async function verifyFolder(
@@ -167,8 +166,9 @@ async function adapterFacts(folder: string, { adapters, config, freeze }: Export
 async function timmAdapterFacts(folder: string, source: ExportSource, read: ReadExport): Promise<Fact[]> {
   const { target_modules: targets } = await readJson(path.join(folder, 'adapter', 'adapter_config.json'));
   const wanted = fusedWanted(source).adapters;
+  const modules = new Set([...wanted.keys()].map((module) => module.replace(/\.attn\.[qkv]$/, '.attn.qkv')));
   return [
-    ['targets', [...(targets as string[])].sort(), [...timmAdapters(source.adapters).keys()].sort()],
+    ['targets', [...(targets as string[])].sort(), [...modules].sort()],
     ['ranks and alphas', sortedEntries(read.adapters), sortedEntries(wanted)],
   ];
 }

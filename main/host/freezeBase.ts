@@ -25,12 +25,16 @@ export async function freezeBase(
   }
   const isLive = await readLineage(dir);
   const { checkpoints } = await listCheckpoints(dir);
-  if (!checkpoints.some((own) => own.step === freezeStep && own.phase === 'lora' && isLive(own))) {
+  if (!checkpoints.some((own) => own.step === freezeStep && isLive(own))) {
     const rule = `${dir}: checkpoint step-${freezeStep}, written at the freeze, is no longer there`;
     throw new PreloraError('not-found', `${rule}; use --base-weights checkpoint: base/ is then of step-${step}`, 'baseWeights');
   }
   const { tensors } = restoreCheckpoint(await loadCheckpointOrOffer(dir, freezeStep, config.model, isLive));
   const ranks = Object.fromEntries([...adapters].map(([module, { rank }]) => [module, rank]));
-  const moved = parametersInPhase(config, 'lora', ranks).filter(({ role, trainable }) => role === 'base' && trainable);
-  return { step: freezeStep, parameters: weights(tensors, freezeStep), moved: new Set(moved.map(({ path }) => path)) };
+  const base = parametersInPhase(config, 'lora', ranks).filter(({ role }) => role === 'base');
+  const moved = new Set(base.filter(({ trainable }) => trainable).map(({ path }) => path));
+  const exported = weights(tensors, freezeStep);
+  // Where the freeze came with the switch, its checkpoint is the one before both, and still averages what then kept its own value.
+  const parameters = base.map(({ path }) => [path, (moved.has(path) ? exported : tensors.parameters).get(path) as HostTensor] as const);
+  return { step: freezeStep, parameters: new Map(parameters), moved };
 }

@@ -71,7 +71,9 @@ describe('an export', { timeout: 60_000 }, () => {
     expect([report.status, ...report.checks.map(({ status }) => status)]).toEqual(Array.from({ length: 11 }, () => 'passed'));
     expect(report.notes.join()).toContain('`load_adapter` silently kept the head');
     expect(readFileSync(path.join(out, 'adapter', 'README.md'), 'utf8')).toContain('The base is as of the freeze (step 18)');
-    expect(readFileSync(path.join(out, 'base', 'README.md'), 'utf8')).toContain('step 18, at the freeze');
+    const card = readFileSync(path.join(out, 'base', 'README.md'), 'utf8');
+    expect(card).toContain('step 18, at the freeze');
+    expect(card).toContain('Of base and adapter together:');
     const base = await readSafetensors(path.join(out, 'base', 'model.safetensors'));
     const at = async (step: number, name: string) => {
       const { tensors } = await restoreAt({ dir, checkpoint: step, say: () => {} });
@@ -86,6 +88,13 @@ describe('an export', { timeout: 60_000 }, () => {
     expect(saved.sort()).toEqual(['classifier', 'layernorm_after', 'layernorm_before', 'vit.embeddings', 'vit.layernorm', ...keys].sort());
     const stored = JSON.parse(readFileSync(path.join(out, 'prelora.json'), 'utf8'));
     expect(stored.base).toEqual({ format: 'hf', weights: 'freeze', step: 18 });
+  });
+
+  it('on a base as of a freeze that came with the switch finds its checkpoint', async () => {
+    const [dir, out] = [path.join(temporaryFolder(), 'run'), path.join(temporaryFolder(), 'peft')];
+    await trainTiny(dir, { prelora: { jointSteps: 0 }, train: { keepCheckpoints: 20, emaDecay: 0.9 } });
+    expect((await exported(dir, out, { format: 'peft', baseWeights: 'freeze' })).status).toBe('passed');
+    expect(JSON.parse(readFileSync(path.join(out, 'prelora.json'), 'utf8')).base.step).toBe(12);
   });
 
   it('on a base as of the freeze leaves out of the adapter what is frozen with its targets', async () => {
