@@ -103,9 +103,19 @@ interface View {
 }
 
 async function lookAt(address: string): Promise<View> {
-  // Without noDefaults Playwright sets a download folder, which Electron has not.
-  const browser = await chromium.connectOverCDP(address, { noDefaults: true, timeout: 60_000 });
+  const browser = await attach(address);
   return { browser, page: await firstPage(browser) };
+}
+
+/** Attaching was seen to hang while a program starts on a busy machine, and to work at the next try. */
+async function attach(address: string, triesLeft = 3): Promise<Browser> {
+  try {
+    // Without noDefaults Playwright sets a download folder, which Electron has not.
+    return await chromium.connectOverCDP(address, { noDefaults: true, timeout: 20_000 });
+  } catch (error) {
+    if (triesLeft <= 1) throw error;
+    return attach(address, triesLeft - 1);
+  }
 }
 
 function collect(child: ChildProcess): { debuggingAddress: Promise<string>; said(): string } {
