@@ -121,7 +121,8 @@ describe.skipIf(!findChromium())('by keyboard alone', () => {
     await page.keyboard.press('Enter');
     await page.getByText('τ 0.80 % → 0.70 %').first().waitFor();
     expect(await asked(page, 'run:edit')).toMatchObject([{ changes: { 'prelora.tau': 0.7 } }]);
-    // Ctrl+Z is the inverse edit, which is journaled as well.
+    // Ctrl+Z is the inverse edit, which is journaled as well; it is offered once the engine has answered.
+    await page.getByRole('button', { name: 'Undo', exact: true }).waitFor();
     await page.keyboard.press('Control+z');
     await page.getByText('τ 0.70 % → 0.80 %').first().waitFor();
   });

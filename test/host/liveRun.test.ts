@@ -138,8 +138,8 @@ describe('a live run', () => {
     await again(({ status }) => status.status === 'running' && status.step > 12);
     expect(state.live).toBe(true);
     // The journal's line comes with the trainer's first words, maybe after the state above.
-    const { events } = await page.request('run:state', { runId });
-    expect(events.some(({ kind }) => kind === 'segment')).toBe(true);
+    const isJournalled = async () => (await page.request('run:state', { runId })).events.some(({ kind }) => kind === 'segment');
+    await expect.poll(isJournalled).toBe(true);
   });
 
   it('that is finished goes on with more epochs', async () => {

@@ -1,6 +1,6 @@
 /** Steering a run on its screen, and what must have come of it: the same in Chromium and in the desktop window. */
 import path from 'node:path';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { readRecords, readStatus } from '../../../main/store/runFolder.ts';
 import { type RunContent, runContent } from '../../support/runContent.ts';
@@ -35,12 +35,7 @@ export async function pauseAndResume(page: Page, dir: string): Promise<void> {
 export async function editTau(page: Page, dir: string): Promise<void> {
   const handle = page.getByRole('slider', { name: /^τ weight threshold/ });
   await handle.waitFor();
-  await handle.hover();
-  const box = await handle.boundingBox();
-  if (!box) throw new Error('the handle of τ has no place');
-  await page.mouse.down();
-  await page.mouse.move(box.x + 12, box.y - 8, { steps: 4 });
-  await page.mouse.up();
+  await dragUp(page, handle);
   await apply(page);
   const field = page.getByRole('textbox', { name: 'τ' });
   await field.fill('0.08');
@@ -57,6 +52,22 @@ export async function editTau(page: Page, dir: string): Promise<void> {
     { field: 'prelora.tau', from: 0.08, to: 0.38 },
   ]);
   expect(edits[0]?.to).toBeGreaterThan(0.02);
+}
+
+/** While a run trains the axis grows under the handle, which may be gone from where it was grasped: then it is grasped again. */
+async function dragUp(page: Page, handle: Locator): Promise<void> {
+  const proposed = page.getByRole('button', { name: 'Apply', exact: true });
+  await expect
+    .poll(async () => {
+      await handle.hover();
+      const box = await handle.boundingBox();
+      if (!box) throw new Error('the handle of τ has no place');
+      await page.mouse.down();
+      await page.mouse.move(box.x + 12, box.y - 8, { steps: 4 });
+      await page.mouse.up();
+      return proposed.isVisible();
+    })
+    .toBe(true);
 }
 
 /** Its config and its journal alone give the run again; `compared` is what must be equal. */
