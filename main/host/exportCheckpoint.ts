@@ -3,7 +3,7 @@
  * beside, read back, compared with what the engine computes, renamed. A folder that failed keeps `.unverified` in its name. The run stays
  * as it is.
  */
-import { mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { type ExportContent, type ExportSource, joinContents, jsonText } from '../exchange/exportSource.ts';
 import { hfFolder } from '../exchange/hfFolder.ts';
@@ -18,16 +18,16 @@ import { verifyFolder } from '../exchange/verifyFolder.ts';
 import { contentBytes, writeContent } from '../exchange/writeContent.ts';
 import type { ExportCheck, ExportedFile, ExportFormat, ExportReport, ExportSettings } from '../protocol/exports.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import { renameWithRetries, syncFolder, writeFileAtomically } from '../store/atomicFile.ts';
+import { renameWithRetries, syncFolder, temporaryName, writeFileAtomically } from '../store/atomicFile.ts';
 import { diskFault, systemCode } from '../store/diskFault.ts';
+import { requireSpace } from '../store/diskSpace.ts';
+import { exists } from '../store/exists.ts';
 import { safetensorsBytes } from '../store/safetensors.ts';
 import { type CheckpointAt, type RestoredCheckpoint, restoreAt } from './evaluateCheckpoint.ts';
 import { comparedTensors, exportedCheckpoint } from './exportedCheckpoint.ts';
 import { compareComputed, compareOnnx, comparePixels, type ReferenceLogits, referenceLogits } from './verifyComputing.ts';
 
 export const REPORT_FILE = 'prelora.json';
-/** For file systems that count in blocks, and what lies beside. */
-const SPACE_FACTOR = 1.1;
 
 /** Parts of an export that are checked each by itself, by their folder below it. */
 const PARTS: Record<ExportFormat, (settings: ExportSettings) => readonly (readonly [folder: string, layout: Layout | 'onnx'])[]> = {
@@ -55,7 +55,7 @@ export async function exportCheckpoint({
   const source = await exportedCheckpoint(at.dir, restored, settings);
   const content = contentOf(source, settings);
   const beside = `${out}.tmp`;
-  await rm(beside, { recursive: true, force: true });
+  for (const left of [beside, `${out}.unverified`]) await removeExport(left);
   try {
     await makeRoom(beside, contentBytes(content) + (settings.format === 'onnx' ? safetensorsBytes(source.merged, {}) : 0));
     at.say('writing the files');
@@ -75,14 +75,31 @@ export async function exportCheckpoint({
 
 /** An empty folder is as good as none. Only an export is ever replaced: what else lies there is the user's, whatever was asked for. */
 async function checkPlace(out: string, force: boolean): Promise<void> {
-  const names = await readdir(out).catch((error) => {
+  const names = await namesIn(out);
+  if (names.length === 0 || (force && names.includes(REPORT_FILE))) return;
+  if (force) throw notAnExport(out);
+  throw new PreloraError('bad-arguments', `${out} exists; choose another place, or replace it (--force)`, 'out');
+}
+
+/** Removes what an export that was killed left there; a folder of anything else stays, and is told. */
+async function removeExport(folder: string): Promise<void> {
+  const names = await namesIn(folder);
+  if (names.length > 0 && !names.includes(REPORT_FILE)) throw notAnExport(folder);
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
     if (systemCode(error) === 'ENOTDIR') return ['a file'];
-    throw diskFault(error, out);
-  });
-  if (names.length === 0 || (force && names.includes(REPORT_FILE))) return;
-  const way = force ? 'and is no export; choose another place' : 'choose another place, or replace it (--force)';
-  throw new PreloraError('bad-arguments', `${out} exists${force ? ' ' : '; '}${way}`, 'out');
+    throw diskFault(error, folder);
+  }
+}
+
+function notAnExport(folder: string): PreloraError {
+  return new PreloraError('bad-arguments', `${folder} exists and is no export; choose another place`, 'out');
 }
 
 function contentOf(source: ExportSource, settings: ExportSettings): ExportContent {
@@ -116,15 +133,12 @@ async function writeFiles(folder: string, content: ExportContent, source: Export
   return files.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Makes the folder. Throws `disk-full` before anything is written when it would not fit. */
+/** Makes the folder, and marks it as an export from the first moment. Throws `disk-full` before anything is written when it would not fit. */
 async function makeRoom(folder: string, bytes: number): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
-    const needed = SPACE_FACTOR * bytes;
-    const { bavail, bsize } = await statfs(folder);
-    if (bavail * bsize >= needed) return;
-    const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
-    throw new PreloraError('disk-full', `${folder}: needs ${mebibytes(needed)} MiB, ${mebibytes(bavail * bsize)} MiB are free`);
+    await writeFileAtomically(path.join(folder, REPORT_FILE), '{}');
+    await requireSpace(folder, bytes, { what: `${folder}: the export`, cure: 'free some space, or choose another place' });
   } catch (error) {
     throw diskFault(error, folder);
   }
@@ -229,14 +243,10 @@ function storedReport(source: ExportSource, report: ExportReport, settings: Expo
   };
 }
 
-/** What lies at `folder` is moved aside until the new one stands, then removed. */
+/** What lies at `folder`, an export or nothing, is moved aside until the new one stands, then removed. */
 async function putInPlace(beside: string, folder: string): Promise<void> {
-  const aside = `${folder}.old`;
-  await rm(aside, { recursive: true, force: true });
-  const isTaken = await stat(folder).then(
-    () => true,
-    () => false,
-  );
+  const aside = temporaryName(folder);
+  const isTaken = await exists(folder);
   if (isTaken) await renameWithRetries(folder, aside);
   try {
     await renameWithRetries(beside, folder);

@@ -172,6 +172,17 @@ describe('an export', { timeout: 60_000 }, () => {
     await exported(dir, out, { format: 'hf', force: true });
     expect(readdirSync(out).sort()).toEqual(['README.md', 'config.json', 'model.safetensors', 'prelora.json', 'preprocessor_config.json']);
     expect(readdirSync(path.dirname(out))).toEqual(['mine']);
+    // Neighbours by name are the user's, but for what a killed export left.
+    for (const name of ['mine.old', 'mine.unverified']) {
+      mkdirSync(path.join(path.dirname(out), name));
+      writeFileSync(path.join(path.dirname(out), name, 'thesis.tex'), '');
+    }
+    await expect(exported(dir, out, { format: 'hf', force: true })).rejects.toThrow('mine.unverified exists and is no export');
+    rmSync(`${out}.unverified`, { recursive: true });
+    mkdirSync(`${out}.tmp`);
+    writeFileSync(path.join(`${out}.tmp`, 'prelora.json'), '{}');
+    await exported(dir, out, { format: 'hf', force: true });
+    expect(readdirSync(path.dirname(out)).sort()).toEqual(['mine', 'mine.old']);
     const empty = path.join(temporaryFolder(), 'empty');
     mkdirSync(empty);
     expect((await exported(dir, empty, { format: 'timm' })).folder).toBe(empty);
