@@ -2,7 +2,7 @@
 /**
  * `npm run measure`: P12 of the benchmarks. Times the packaged program from its start to a usable window (the runs are listed), and from the
  * click on a run of 100,000 steps to its curves. Three starts, the median is the figure; the first is told too, because files are cold then.
- * Uses dist/package, which it makes when it is not there; `-- --electron FILE` packs round that runtime.
+ * Uses dist/package as it is, and makes it where there is none; `-- --electron FILE` always packs anew, round that runtime.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -19,8 +19,8 @@ const STARTS = 3;
 const executable = path.join(unpackedFolder(path.join(root, 'dist', 'package')), 'prelora-workbench');
 const { values } = parseArgs({ options: { electron: { type: 'string' } } });
 
-async function packWhenMissing() {
-  if (existsSync(executable)) return;
+async function packIfNeeded() {
+  if (existsSync(executable) && !values.electron) return;
   const { binary, why } = values.electron ? { binary: values.electron } : findElectron();
   if (!binary) throw new Error(`there is nothing to measure: ${why}`);
   await makePackage({ dir: true, electron: binary });
@@ -80,7 +80,7 @@ const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
 if (process.platform === 'linux' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) {
   throw new Error('there is no screen to open a window on: set DISPLAY, or start under xvfb-run');
 }
-await packWhenMissing();
+await packIfNeeded();
 const folder = mkdtempSync(path.join(os.tmpdir(), 'prelora-measure-'));
 try {
   makeLongRun(path.join(folder, 'runs', 'long'));
