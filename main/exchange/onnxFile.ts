@@ -2,13 +2,13 @@
  * `model.onnx` and `labels.txt` from merged weights (formats.md section 6). Weights are fetched and written one by one, so that a ViT-H needs
  * no more memory than its largest tensor beside what the caller holds.
  */
-import { open, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parameterShapes, sizeOf } from '../core/parameterShapes.ts';
 import type { ModelShape } from '../protocol/config.ts';
+import type { ExportedFile } from '../protocol/exports.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import { diskFault } from '../store/diskFault.ts';
 import { toJson } from '../store/json.ts';
+import { writeNewFile } from '../store/newFile.ts';
 import type { TensorSource } from '../store/safetensors.ts';
 import { toForeign } from './foreignNames.ts';
 import { DATA_ALIGNMENT, type InitializerHead, initializerBefore, initializerElsewhere, modelFrame } from './onnxMessages.ts';
@@ -38,20 +38,23 @@ const EXTERNAL_ABOVE = 1.5 * 2 ** 30;
 const SMALLEST_EXTERNAL = 1024;
 
 /**
- * Writes new files into `folder` (existing ones are an error), each fsynced, and returns their names. Throws `disk-full`, `not-writable`,
+ * Writes new files into `folder` (existing ones are an error), each fsynced, and returns what was written. Throws `disk-full`, `not-writable`,
  * `bad-arguments` for a class name that a line cannot hold, or `internal` when the tensors are not those of the model.
  */
-export async function writeOnnx(folder: string, source: OnnxSource, options: OnnxOptions = {}): Promise<string[]> {
+export async function writeOnnx(folder: string, source: OnnxSource, options: OnnxOptions = {}): Promise<ExportedFile[]> {
   const { opset = DEFAULT_OPSET, externalAbove = EXTERNAL_ABOVE } = options;
   checkTensors(source);
   const labels = labelLines(source.classes);
   const graph = onnxGraph(source.model, opset);
   const all = [...weightsOf(graph, source), ...constantsOf(graph)];
   const outside = all.reduce((bytes, { byteLength }) => bytes + byteLength, 0) > externalAbove ? moveOutside(all) : [];
-  await writeNewFile(path.join(folder, MODEL_FILE), modelBytes(graph, all, opset, source.metadata));
-  if (outside.length > 0) await writeNewFile(path.join(folder, DATA_FILE), dataBytes(outside));
-  await writeNewFile(path.join(folder, LABELS_FILE), [Buffer.from(labels)]);
-  return [MODEL_FILE, ...(outside.length > 0 ? [DATA_FILE] : []), LABELS_FILE];
+  const write = async (name: string, pieces: Parameters<typeof writeNewFile>[1]): Promise<ExportedFile> => ({
+    name,
+    ...(await writeNewFile(path.join(folder, name), pieces)),
+  });
+  const files = [await write(MODEL_FILE, modelBytes(graph, all, opset, source.metadata))];
+  if (outside.length > 0) files.push(await write(DATA_FILE, dataBytes(outside)));
+  return [...files, await write(LABELS_FILE, [Buffer.from(labels)])];
 }
 
 function checkTensors({ model, tensors }: OnnxSource): void {
@@ -149,18 +152,4 @@ async function* modelBytes(graph: OnnxGraph, all: readonly StoredTensor[], opset
 
 function beforeValues({ offset, ...tensor }: StoredTensor): Uint8Array {
   return offset === null ? initializerBefore(tensor) : initializerElsewhere(tensor, DATA_FILE, offset);
-}
-
-async function writeNewFile(file: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
-  try {
-    const handle = await open(file, 'wx');
-    try {
-      await writeFile(handle, pieces);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    throw diskFault(error, file);
-  }
 }

@@ -7,12 +7,11 @@ import { checkOnnx } from './onnxCheck.ts';
 import { MODEL_FILE, type OnnxSource, writeOnnx } from './onnxFile.ts';
 import { readOnnx } from './onnxReading.ts';
 import { type Preprocessing, preprocessingOf, type ReadPreprocessing, readPreprocessing } from './preprocessing.ts';
-import { check, compareFiles, sumOf } from './verifyFolder.ts';
+import { check, compareFiles } from './verifyFolder.ts';
 
 /** Throws `disk-full`, `not-writable`, or `bad-arguments` for a class name that a line of labels.txt cannot hold. */
-export async function writeOnnxFolder(folder: string, source: ExportSource): Promise<ExportedFile[]> {
-  const names = await writeOnnx(folder, onnxSource(source));
-  return Promise.all(names.map(async (name) => ({ name, ...(await sumOf(path.join(folder, name))) })));
+export function writeOnnxFolder(folder: string, source: ExportSource): Promise<ExportedFile[]> {
+  return writeOnnx(folder, onnxSource(source));
 }
 
 function onnxSource({ config, merged, classes, run, checkpoint }: ExportSource): OnnxSource {

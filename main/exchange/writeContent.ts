@@ -1,9 +1,8 @@
 /** Puts the contents of an export into a folder, each file whole and on the disk, with its size and SHA-256. */
-import { createHash } from 'node:crypto';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ExportedFile } from '../protocol/exports.ts';
-import { diskFault } from '../store/diskFault.ts';
+import { writeNewText } from '../store/newFile.ts';
 import { safetensorsBytes, TORCH_METADATA, writeSafetensors } from '../store/safetensors.ts';
 import type { ExportContent } from './exportSource.ts';
 
@@ -23,7 +22,7 @@ export async function writeContent(folder: string, { texts, tensors }: ExportCon
     const file = await placeOf(folder, name);
     files.push({ name, ...(await writeSafetensors(file, own, TORCH_METADATA)) });
   }
-  for (const [name, text] of texts) files.push({ name, ...(await writeText(await placeOf(folder, name), text)) });
+  for (const [name, text] of texts) files.push({ name, ...(await writeNewText(await placeOf(folder, name), text)) });
   return files.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -31,20 +30,4 @@ async function placeOf(folder: string, name: string): Promise<string> {
   const file = path.join(folder, name);
   await mkdir(path.dirname(file), { recursive: true });
   return file;
-}
-
-async function writeText(file: string, text: string): Promise<Omit<ExportedFile, 'name'>> {
-  const bytes = Buffer.from(text);
-  try {
-    const handle = await open(file, 'wx');
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    throw diskFault(error, file);
-  }
-  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }

@@ -28,6 +28,8 @@ import { comparedTensors, exportedCheckpoint } from './exportedCheckpoint.ts';
 import { compareComputed, compareOnnx, comparePixels, type ReferenceLogits, referenceLogits } from './verifyComputing.ts';
 
 export const REPORT_FILE = 'prelora.json';
+/** Below a run's folder. */
+export const EXPORTS_FOLDER = 'exports';
 
 /** Parts of an export that are checked each by itself, by their folder below it. */
 const PARTS: Record<ExportFormat, (settings: ExportSettings) => readonly (readonly [folder: string, layout: Layout | 'onnx'])[]> = {
@@ -41,17 +43,20 @@ const PARTS: Record<ExportFormat, (settings: ExportSettings) => readonly (readon
 };
 
 /**
- * Writes `out` and says what the checks found. Throws `bad-arguments` for what the format cannot hold or a place that is taken, `disk-full`,
+ * Writes `out` and says what the checks found. Null is a folder per format and step in the run's own; the same again replaces it, since it can
+ * always be made anew from the checkpoint. Throws `bad-arguments` for what the format cannot hold or a place that is taken, `disk-full`,
  * `not-writable`, `not-found` or `checkpoint-damaged`; then nothing is left.
  */
 export async function exportCheckpoint({
-  out,
+  out: asked,
   settings,
   ...at
-}: CheckpointAt & { out: string; settings: ExportSettings }): Promise<ExportReport> {
-  await checkPlace(out, settings.force);
+}: CheckpointAt & { out: string | null; settings: ExportSettings }): Promise<ExportReport> {
+  if (asked !== null) await checkPlace(asked, settings.force);
   at.say('reading the checkpoint');
   const restored = await restoreAt(at);
+  // Named by the step that it holds: which one "last" is may change until it is read.
+  const out = asked ?? path.join(at.dir, EXPORTS_FOLDER, `${settings.format}-step-${restored.step}`);
   const source = await exportedCheckpoint(at.dir, restored, settings);
   const content = contentOf(source, settings);
   const beside = `${out}.tmp`;
@@ -219,7 +224,9 @@ function reportOf({ source, settings, files, checks, folder, status }: Written):
   const { format } = settings;
   const { step, epoch, phase } = source.checkpoint;
   const code = snippet(source, format, settings, folder);
-  return { format, folder, step, epoch, phase, status, checks, files, snippet: code, notes: gaps(source, format, settings) };
+  // The model card is Markdown; here they are read as they are.
+  const notes = gaps(source, format, settings).map((note) => note.replaceAll('`', ''));
+  return { format, folder, step, epoch, phase, status, checks, files, snippet: code, notes };
 }
 
 /** What lies in the folder as prelora.json (formats.md section 13). */

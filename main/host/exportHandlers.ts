@@ -1,27 +1,23 @@
 /** Requests about handing a run's model on: writing an export, and which ones lie in the run's folder. */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type ExportSettings, StoredExport } from '../protocol/exports.ts';
+import { StoredExport } from '../protocol/exports.ts';
 import { PreloraError } from '../protocol/reply.ts';
 import { folderBytes } from '../store/folderBytes.ts';
 import { parseJson } from '../store/json.ts';
-import { readBest, readLast } from '../store/runFolder.ts';
 import type { EngineHost } from './engineHost.ts';
-import { REPORT_FILE } from './exportCheckpoint.ts';
+import { EXPORTS_FOLDER, REPORT_FILE } from './exportCheckpoint.ts';
 import type { EngineHandlers } from './handlers.ts';
 import { readRunFiles } from './runReading.ts';
 import { whilePaused } from './whilePaused.ts';
-
-/** Below a run's folder. */
-const EXPORTS_FOLDER = 'exports';
 
 export function exportHandlers(host: EngineHost): Pick<EngineHandlers, 'run:export' | 'run:exports'> {
   return {
     async 'run:export'({ runId, folder, settings }) {
       const dir = await host.catalog.find(runId);
       const { config } = await readRunFiles(runId, dir);
-      const place = folder === null ? await ownPlace(dir, settings) : { out: chosenPlace(host, folder), settings };
-      const job = { dir, checkpoint: settings.checkpoint, ...place };
+      const out = folder === null ? null : chosenPlace(host, folder);
+      const job = { dir, checkpoint: settings.checkpoint, out, settings };
       return whilePaused(host, runId, () =>
         host.runJob(
           config.engine,
@@ -37,15 +33,6 @@ export function exportHandlers(host: EngineHost): Pick<EngineHandlers, 'run:expo
       return storedExports(path.join(await host.catalog.find(runId), EXPORTS_FOLDER));
     },
   };
-}
-
-/** A folder per format and step; the same again replaces it, since it can always be made anew from the checkpoint. */
-async function ownPlace(dir: string, settings: ExportSettings): Promise<{ out: string; settings: ExportSettings }> {
-  const { checkpoint, format } = settings;
-  const named = { best: readBest, last: readLast };
-  const step = typeof checkpoint === 'number' ? checkpoint : await named[checkpoint](dir);
-  if (step === null) throw new PreloraError('not-found', `${dir} has no ${checkpoint} checkpoint yet`, 'checkpoint');
-  return { out: path.join(dir, EXPORTS_FOLDER, `${format}-step-${step}`), settings: { ...settings, force: true } };
 }
 
 /** A dialog of the desktop gives a whole path; a page in a browser never says where on this machine something is written. */

@@ -32,8 +32,8 @@ export const trainerRequests = {
   },
   /** Merges a checkpoint's adapters into `folder` and compares the outputs. */
   mergeCheckpoint: { arg: Place.extend({ folder: z.string() }), result: MergeReport },
-  /** Writes a checkpoint as another program's folder at `out`, and checks it. */
-  exportCheckpoint: { arg: Place.extend({ out: z.string(), settings: ExportSettings }), result: ExportReport },
+  /** Writes a checkpoint as another program's folder at `out`, or in the run's own where that is null, and checks it. */
+  exportCheckpoint: { arg: Place.extend({ out: z.string().nullable(), settings: ExportSettings }), result: ExportReport },
   /** Trains `steps` updates of a phase on noise in memory only, and times them. */
   measurePhase: {
     arg: z.object({

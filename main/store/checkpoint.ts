@@ -4,7 +4,7 @@
  * file, manifest last, then renamed: it is complete or absent (formats.md section 12; reliability.md R3, R4).
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { DiskRoom, Phase } from '../protocol/run.ts';
 import { CHECKPOINT_VERSION, type CheckpointManifest } from '../protocol/runFiles.ts';
@@ -14,7 +14,8 @@ import { diskFault } from './diskFault.ts';
 import { FREE_SPACE_FACTOR, freeBytes, requireSpace } from './diskSpace.ts';
 import { exists } from './exists.ts';
 import { toJson } from './json.ts';
-import { NATIVE_METADATA, safetensorsBytes, type Tensor, type TensorSource, type WrittenFile, writeSafetensors } from './safetensors.ts';
+import { writeNewText } from './newFile.ts';
+import { NATIVE_METADATA, safetensorsBytes, type Tensor, type TensorSource, writeSafetensors } from './safetensors.ts';
 
 export interface CheckpointContent {
   step: number;
@@ -108,7 +109,7 @@ async function writeFiles(
     files.push({ name, ...(await writeSafetensors(path.join(folder, name), source, NATIVE_METADATA)) });
     tensors += source.size;
   }
-  files.push({ name: STATE_FILE, ...(await writeText(path.join(folder, STATE_FILE), stateText)) });
+  files.push({ name: STATE_FILE, ...(await writeNewText(path.join(folder, STATE_FILE), stateText)) });
   const { step, phase, segment } = content;
   const unsigned = {
     format: 'prelora-checkpoint' as const,
@@ -123,7 +124,7 @@ async function writeFiles(
     appendLengths: run.appendLengths,
   };
   const manifest: CheckpointManifest = { ...unsigned, sha256: manifestSha256(unsigned) };
-  await writeText(path.join(folder, MANIFEST_FILE), `${toJson(manifest, 2)}\n`);
+  await writeNewText(path.join(folder, MANIFEST_FILE), `${toJson(manifest, 2)}\n`);
   return manifest;
 }
 
@@ -131,18 +132,6 @@ async function writeFiles(
 export function manifestSha256(manifest: object): string {
   const { sha256: _, ...rest } = manifest as { sha256?: unknown };
   return createHash('sha256').update(toJson(rest, 2)).digest('hex');
-}
-
-async function writeText(file: string, text: string): Promise<WrittenFile> {
-  const bytes = Buffer.from(text);
-  const handle = await open(file, 'wx');
-  try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  return { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
 /** Folders cannot be renamed over each other, so an older one steps aside first; a kill in between is undone by `cleanCheckpointFolder`. */

@@ -3,12 +3,11 @@
  * reads what it is asked for, so that a ViT-H (past 2 GiB) needs no more memory than its largest tensor. formats.md section 2.
  * Values are little-endian, as is every platform that Node's builds for this program run on.
  */
-import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { sizeOf } from '../core/parameterShapes.ts';
 import { PreloraError } from '../protocol/reply.ts';
-import { diskFault } from './diskFault.ts';
+import { type WrittenFile, writeNewFile } from './newFile.ts';
 import {
   byCodePoint,
   decodeHeader,
@@ -21,7 +20,7 @@ import {
 } from './safetensorsHeader.ts';
 import { widenToFloat32 } from './widen.ts';
 
-/** Node's reads and writes take at most 2^31 − 1 bytes at once. */
+/** Node's reads take at most 2^31 − 1 bytes at once. */
 const PIECE_BYTES = 1 << 26;
 
 if (endianness() !== 'LE') throw new PreloraError('internal', 'safetensors files need a little-endian machine');
@@ -40,12 +39,6 @@ export interface TensorSource {
 /** What torch layouts and what our own `[in, out]` layout declare, so that neither is taken for the other. */
 export const TORCH_METADATA = { format: 'pt' };
 export const NATIVE_METADATA = { format: 'prelora', schema: '1' };
-
-export interface WrittenFile {
-  bytes: number;
-  /** Lower-case hex. */
-  sha256: string;
-}
 
 /** Bytes that `writeSafetensors` will write. */
 export function safetensorsBytes(tensors: ReadonlyMap<string, { shape: readonly number[] }>, metadata: Record<string, string>): number {
@@ -68,20 +61,11 @@ export async function writeSafetensors(
   metadata: Record<string, string>,
 ): Promise<WrittenFile> {
   const shapes = shapesInOrder(tensors);
-  const hash = createHash('sha256');
-  try {
-    const handle = await open(file, 'wx');
-    try {
-      let bytes = await append(handle, encodeHeader(shapes, metadata), hash);
-      for (const [name, shape] of shapes) bytes += await append(handle, await valuesOf(name, shape, tensors), hash);
-      await handle.sync();
-      return { bytes, sha256: hash.digest('hex') };
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    throw diskFault(error, file);
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield encodeHeader(shapes, metadata);
+    for (const [name, shape] of shapes) yield await valuesOf(name, shape, tensors);
   }
+  return writeNewFile(file, pieces());
 }
 
 async function valuesOf(name: string, shape: readonly number[], tensors: ReadonlyMap<string, TensorSource>): Promise<Uint8Array> {
@@ -91,15 +75,6 @@ async function valuesOf(name: string, shape: readonly number[], tensors: Readonl
     throw new PreloraError('internal', `${name}: shape [${shape}] has ${sizeOf(shape)} values, ${values.length} were given`);
   }
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
-async function append(handle: FileHandle, bytes: Uint8Array, hash: Hash): Promise<number> {
-  for (let start = 0; start < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, start, Math.min(PIECE_BYTES, bytes.length - start));
-    hash.update(bytes.subarray(start, start + bytesWritten));
-    start += bytesWritten;
-  }
-  return bytes.length;
 }
 
 /** An open file: its header checked, its tensors read on demand. Close it when done. */

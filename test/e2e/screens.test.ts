@@ -333,8 +333,8 @@ describe.skipIf(!findChromium())('the page', () => {
     const { page } = await browser.open({ route: '#/run/flowers-a/export' });
     await page.getByRole('region', { name: 'Run bundle' }).getByText('all', { exact: true }).click();
     await page.getByRole('button', { name: 'Write a bundle' }).click();
-    await page.getByText('/data/prelora/bundles/flowers-a.prelora.zip, 37 MiB, checkpoint of step 2,750').waitFor();
-    expect(await asked(page, 'bundle:write')).toEqual([{ runId: 'flowers-a', file: 'flowers-a.prelora.zip', weights: 'all' }]);
+    await page.getByText('/data/prelora/bundles/flowers-a-step-15000.prelora.zip, 37 MiB, checkpoint of step 2,750').waitFor();
+    expect(await asked(page, 'bundle:write')).toEqual([{ runId: 'flowers-a', file: 'flowers-a-step-15000.prelora.zip', weights: 'all' }]);
   });
 
   it('merges adapters and says what the check found; before the switch it says why not', async () => {

@@ -196,7 +196,11 @@ describe('writing', () => {
   test('leaves small tensors in the model, gives large ones aligned places', async () => {
     const folder = temporaryFolder();
     const bytes = [...source.tensors.values()].reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
-    expect(await writeOnnx(folder, source, { externalAbove: bytes })).toEqual(['model.onnx', 'model.onnx.data', 'labels.txt']);
+    expect((await writeOnnx(folder, source, { externalAbove: bytes })).map(({ name }) => name)).toEqual([
+      'model.onnx',
+      'model.onnx.data',
+      'labels.txt',
+    ]);
     const { initializers } = await readModel(folder);
     for (const [name, { shape, place }] of initializers) {
       const isLarge = shape.reduce((a, b) => a * b, 4) >= 1024;
@@ -207,7 +211,10 @@ describe('writing', () => {
   });
 
   test('keeps all inside below the limit', async () => {
-    expect(await writeOnnx(temporaryFolder(), source, { externalAbove: 1e6 })).toEqual(['model.onnx', 'labels.txt']);
+    expect((await writeOnnx(temporaryFolder(), source, { externalAbove: 1e6 })).map(({ name }) => name)).toEqual([
+      'model.onnx',
+      'labels.txt',
+    ]);
   });
 
   test.each<[string, OnnxSource, string]>([

@@ -69,7 +69,7 @@ describe('an export', { timeout: 60_000 }, () => {
     await trainTiny(dir, { prelora: { targetModules: 'paper' }, train: { keepCheckpoints: 20 } });
     const report = await exported(dir, out, { format: 'peft', baseWeights: 'freeze', withMerged: true });
     expect([report.status, ...report.checks.map(({ status }) => status)]).toEqual(Array.from({ length: 11 }, () => 'passed'));
-    expect(report.notes.join()).toContain('`load_adapter` silently kept the head');
+    expect(report.notes.join()).toContain('load_adapter silently kept the head');
     expect(readFileSync(path.join(out, 'adapter', 'README.md'), 'utf8')).toContain('The base is as of the freeze (step 18)');
     const card = readFileSync(path.join(out, 'base', 'README.md'), 'utf8');
     expect(card).toContain('step 18, at the freeze');

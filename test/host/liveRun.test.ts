@@ -1,4 +1,5 @@
 /** A run from a page's point of view: started, watched, paused, changed, stopped, killed, resumed. The trainer is a real process. */
+import path from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { launchTrainerProcess, launchTrainerThread } from '../../main/host/launchTrainer.ts';
 import { connectPage, startHost, watchRun } from '../support/engineHost.ts';
@@ -66,6 +67,7 @@ describe('a live run', () => {
     // At least that one: the pause for it writes one too.
     expect(report.step).toBeGreaterThanOrEqual(step);
     expect(report.status).toBe('passed');
+    expect(path.basename(report.folder)).toBe(`hf-step-${report.step}`);
     await until(({ status }) => status.status === 'running' && status.step > step + 1);
     await page.request('run:stop', { runId });
   });
