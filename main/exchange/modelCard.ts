@@ -70,7 +70,7 @@ function ranks(adapters: ExportSource['adapters']): string {
 }
 
 function results({ results: found, checkpoint }: ExportSource): string {
-  if (!found) return `Not evaluated at step ${checkpoint.step}.`;
+  if (!found) return `These weights were not evaluated at step ${checkpoint.step}.`;
   const percent = (value: number | null): string => (value === null ? '–' : `${(100 * value).toFixed(2)} %`);
   return [
     '| set | images | top-1 | top-5 | loss |',

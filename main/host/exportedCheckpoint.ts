@@ -39,7 +39,8 @@ export async function exportedCheckpoint(dir: string, restored: RestoredCheckpoi
     freeze,
     run: await nameOf(dir, state.config.name),
     checkpoint: { step, epoch: step / state.stepsPerEpoch, phase },
-    results: await resultsAt(dir, step, valImages),
+    // The run evaluated the averaged weights where it keeps some: of the trained ones nothing is known then.
+    results: settings.weights === 'trained' && tensors.average ? null : await resultsAt(dir, step, valImages),
   };
 }
 

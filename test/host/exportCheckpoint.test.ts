@@ -258,5 +258,8 @@ describe('averaged weights', { timeout: 60_000 }, () => {
     }
     expect(await weights('evaluated')).toEqual(await weights('average'));
     expect(await weights('evaluated')).not.toEqual(await weights('trained'));
+    const card = (name: string) => readFileSync(path.join(folder, name, 'README.md'), 'utf8');
+    expect(card('evaluated')).toContain('| validation | 20 |');
+    expect(card('trained')).toContain('These weights were not evaluated at step 30.');
   });
 });
