@@ -39,14 +39,26 @@ describe.skipIf(!findChromium())('the switch in manual mode', () => {
 
     // While it is paused the map stands still between reading and deciding.
     await browser.engine.request('run:pause', { runId });
+    await waitForStatus(page, 'Paused');
     await page.getByText(/^2 set by hand/).waitFor();
-    const shown = Object.fromEntries(
-      await Promise.all(
-        FAMILIES.flatMap((family, row) =>
-          [0, 1].map(async (layer) => [`blocks.${layer}.${family}`, Number(await cell(row, layer).innerText())] as const),
-        ),
-      ),
-    );
+    const readMap = async (): Promise<Record<string, number>> => {
+      const cells = FAMILIES.flatMap((family, row) =>
+        [0, 1].map(async (layer) => [`blocks.${layer}.${family}`, Number(await cell(row, layer).innerText())] as const),
+      );
+      return Object.fromEntries(await Promise.all(cells));
+    };
+    // The preview of the last snapshot before the pause may still be on its way.
+    let shown = await readMap();
+    await expect
+      .poll(
+        async () => {
+          const before = shown;
+          shown = await readMap();
+          return JSON.stringify(shown) === JSON.stringify(before);
+        },
+        { interval: 1000 },
+      )
+      .toBe(true);
     await page.getByRole('button', { name: 'Switch at the next step' }).click();
     await expect.poll(kinds).toContain('switch-triggered');
     await browser.engine.request('run:resume', { runId });
@@ -59,7 +71,8 @@ describe.skipIf(!findChromium())('the switch in manual mode', () => {
     await page.getByRole('button', { name: 'Undo switch' }).click();
     await waitForStatus(page, 'Paused');
     await waitForStatus(page, 'Full');
-    expect(await readStatus(dir)).toMatchObject({ phase: 'full', status: 'paused', switchStep: null });
+    // The page hears of it before the file is written.
+    await expect.poll(() => readStatus(dir)).toMatchObject({ phase: 'full', status: 'paused', switchStep: null });
 
     // The window of the undone switch still passes; it is turned down.
     await page.getByRole('button', { name: 'Not now' }).click();
